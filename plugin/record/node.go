@@ -1,0 +1,100 @@
+package record
+
+import (
+	"fmt"
+	"time"
+)
+
+// Node is v1/node/<node>: what a node says of itself.
+type Node struct {
+	Format int    `json:"format"`
+	Node   string `json:"node"`
+	// Instance tells two agents of one name apart; it is made once for a
+	// data_dir and kept there.
+	Instance string   `json:"instance"`
+	Version  string   `json:"version"`
+	Roles    []string `json:"roles"`
+	// Seen is when the record was written, Started when the agent was.
+	Seen    time.Time `json:"seen"`
+	Started time.Time `json:"started"`
+	// Certificates counts the files of the node's jobs, Stapled those with a
+	// verified response that has not ended.
+	Certificates int `json:"certificates"`
+	Stapled      int `json:"stapled"`
+	// Troubles counts what is wrong; Trouble names the first of them.
+	Troubles int           `json:"troubles"`
+	Trouble  []NodeTrouble `json:"trouble,omitempty"`
+	// Applied says what is delivered of each certificate.
+	Applied []Applied `json:"applied,omitempty"`
+}
+
+// NodeTrouble is one thing wrong on a node.
+type NodeTrouble struct {
+	ID     string    `json:"id,omitempty"`
+	Job    string    `json:"job,omitempty"`
+	Name   string    `json:"name,omitempty"`
+	Target string    `json:"target,omitempty"`
+	Reason string    `json:"reason"`
+	Error  string    `json:"error"`
+	Since  time.Time `json:"since"`
+}
+
+// Applied is the response that a node delivers for one certificate.
+type Applied struct {
+	ID         string    `json:"id"`
+	Job        string    `json:"job"`
+	Name       string    `json:"name"`
+	ThisUpdate time.Time `json:"this_update"`
+	Status     string    `json:"status"`
+}
+
+const (
+	// MaxNodeTrouble and MaxApplied bound the lists of a Node, so that its
+	// record stays far below Consul's limit with any number of certificates.
+	MaxNodeTrouble = 20
+	MaxApplied     = 200
+	maxNode        = 128 << 10
+)
+
+// Encode is the JSON of n in this agent's format, its lists cut to their
+// bounds.
+func (n Node) Encode() ([]byte, error) {
+	n.Format = Format
+	n.Seen, n.Started = n.Seen.UTC(), n.Started.UTC()
+	if len(n.Trouble) > MaxNodeTrouble {
+		n.Trouble = n.Trouble[:MaxNodeTrouble]
+	}
+	if len(n.Applied) > MaxApplied {
+		n.Applied = n.Applied[:MaxApplied]
+	}
+	return encode("node", n)
+}
+
+// DecodeNode reads the record of the node of this name.
+func DecodeNode(name string, b []byte) (Node, error) {
+	var n Node
+	if err := decode("node", b, maxNode, &n); err != nil {
+		return Node{}, err
+	}
+	if n.Node != name {
+		return Node{}, fmt.Errorf("node record %.80q: it says that it is %.80q", name, n.Node)
+	}
+	return n, nil
+}
+
+// ValidName reports whether s can name a node, a job or a certificate in a
+// key: 1 to 200 of the characters A-Z a-z 0-9 . _ -, not "." or "..".
+func ValidName(s string) bool {
+	if s == "" || len(s) > 200 || s == "." || s == ".." {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '_', c == '-':
+		default:
+			return false
+		}
+	}
+	return true
+}
