@@ -1,0 +1,61 @@
+# Targets that a developer needs. Programs that tests run are built or installed on demand (testdata/tools).
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+
+GO      ?= go
+GOFMT   ?= gofmt
+tools   := testdata/tools
+version ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+commit  ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+# Tests of one package; the whole run is bounded by whoever calls make.
+timeout ?= 20m
+# For `make bench`: a pattern, and a former bin/bench.txt to compare with.
+bench   ?= .
+old     ?=
+
+# haproxy lives where an ordinary user's PATH doesn't look.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+# A workspace around this folder must not change what is built.
+export GOWORK := off
+
+.DEFAULT_GOAL := help
+.PHONY: help dev build test test-race bench lint fmt clean install
+
+help: ## prints this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+dev: ## a CA, a responder and the agent on this machine: real staples within seconds
+	$(GO) run ./cmd/consul-ocsp agent -dev
+
+build: ## bin/consul-ocsp for this machine
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w -X main.version=$(version) -X main.commit=$(commit)" -o bin/consul-ocsp ./cmd/consul-ocsp
+
+test: lint test-race ## everything that has to pass: lint, then every test with the race detector
+
+# Each path is assigned by itself: the failure of a substitution counts only there.
+test-race: install ## every test with the race detector, against a real Consul, consul-template and HAProxy
+	@CONSUL_BIN=$${CONSUL_BIN:-$$($(tools)/build consul)}; \
+	CONSUL_TEMPLATE_BIN=$${CONSUL_TEMPLATE_BIN:-$$($(tools)/build consul-template)}; \
+	export CONSUL_BIN CONSUL_TEMPLATE_BIN; \
+	set -x; $(GO) test -race -count=1 -timeout $(timeout) ./...
+
+bench: ## benchmarks into bin/bench.txt; old=FILE compares with an earlier one
+	@mkdir -p bin
+	$(GO) test -run '^$$' -bench '$(bench)' -benchmem ./... | tee bin/bench.txt
+	@if [ -n "$(old)" ]; then benchstat=$$($(tools)/build benchstat); $$benchstat $(old) bin/bench.txt; fi
+
+lint: ## gofmt, go mod tidy, go vet and staticcheck, all without a finding
+	@unformatted=$$($(GOFMT) -l .); [ -z "$$unformatted" ] || { echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; } >&2
+	$(GO) mod tidy -diff
+	$(GO) vet ./...
+	@staticcheck=$$($(tools)/build staticcheck); set -x; $$staticcheck ./...
+
+fmt: ## formats every Go file
+	$(GOFMT) -w .
+
+clean: ## removes what was built here; the programs in the user's cache folder stay
+	rm -rf bin
+
+install: # checks, and as root installs, the system's programs that the tests run
+	@$(tools)/install
