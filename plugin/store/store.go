@@ -1,0 +1,230 @@
+// Package store is data_dir: the last verified response of each certificate,
+// kept over restarts, and without Consul the whole of what a fetching and a
+// delivering agent share.
+//
+// A response is one file that is replaced as a whole (temporary file, fsync,
+// rename, fsync of the folder), so that a crash leaves the old or the new one.
+// What is read back is well formed and no more: whoever uses it verifies it
+// again. An older response never replaces a newer one, whoever writes it and
+// from whichever process: writers of one data_dir hold a lock on it for the
+// moment of writing.
+//
+// The layout below data_dir:
+//
+//	staple/<id>.json    the response and its meta
+//	trouble/<id>.json   why the last fetches failed
+//	issuer/<id>.der     an issuer certificate found through the leaf's AIA
+//	instance            a random word, made once
+//	lock                held while one of the above is replaced
+package store
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/google/renameio/v2"
+	"golang.org/x/sys/unix"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+)
+
+// Store is one data_dir. Its methods may be called concurrently, also by
+// several processes.
+type Store struct {
+	dir string
+	// mu serialises writers within the process; the lock file those of several.
+	mu sync.Mutex
+}
+
+const (
+	staples  = "staple"
+	troubles = "trouble"
+	issuers  = "issuer"
+)
+
+// Open opens the data_dir, made with mode 0700 where it is absent; dir is an
+// absolute path.
+func Open(dir string) (*Store, error) {
+	for _, d := range []string{dir, filepath.Join(dir, staples), filepath.Join(dir, troubles), filepath.Join(dir, issuers)} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return nil, fmt.Errorf("data_dir: %w", err)
+		}
+	}
+	return &Store{dir: dir}, nil
+}
+
+// Staple is the stored response of a certificate; found is false where there
+// is none. A file that can't be read as one is an error, and stays until a
+// good one replaces it.
+func (s *Store) Staple(id string) (st record.Staple, found bool, err error) {
+	b, found, err := s.read(staples, id, ".json")
+	if err != nil || !found {
+		return record.Staple{}, false, err
+	}
+	st, err = record.DecodeStaple(id, b)
+	if err != nil {
+		return record.Staple{}, false, fmt.Errorf("data_dir: %w", err)
+	}
+	return st, true, nil
+}
+
+// Put stores a verified response if it supersedes the stored one, and reports
+// whether it did. A stored file that can't be read is superseded by any.
+func (s *Store) Put(st record.Staple) (changed bool, err error) {
+	err = s.locked(func() error {
+		old, found, err := s.Staple(st.ID)
+		if err == nil && found && !st.Meta.Supersedes(old.Meta) {
+			return nil
+		}
+		changed = true
+		return s.write(st)
+	})
+	return changed && err == nil, err
+}
+
+// Replace stores a verified response whatever is stored. It is for one case:
+// what is stored failed verification, so that its thisUpdate means nothing.
+func (s *Store) Replace(st record.Staple) error {
+	return s.locked(func() error { return s.write(st) })
+}
+
+func (s *Store) write(st record.Staple) error {
+	b, err := st.Encode()
+	if err != nil {
+		return err
+	}
+	return s.put(staples, st.ID, ".json", b)
+}
+
+// Metas are the metas of all stored responses by id; files that can't be read
+// are left out.
+func (s *Store) Metas() (map[string]record.Meta, error) {
+	ids, err := s.ids(staples, ".json")
+	if err != nil {
+		return nil, err
+	}
+	metas := make(map[string]record.Meta, len(ids))
+	for _, id := range ids {
+		if st, found, err := s.Staple(id); err == nil && found {
+			metas[id] = st.Meta
+		}
+	}
+	return metas, nil
+}
+
+// Issuer is the DER of an issuer certificate that was found for a leaf.
+func (s *Store) Issuer(id string) (der []byte, found bool, err error) {
+	return s.read(issuers, id, ".der")
+}
+
+// PutIssuer keeps the DER of the issuer certificate of a leaf.
+func (s *Store) PutIssuer(id string, der []byte) error {
+	return s.locked(func() error { return s.put(issuers, id, ".der", der) })
+}
+
+// Instance is the word that tells this data_dir from every other; made at the
+// first call.
+func (s *Store) Instance() (instance string, err error) {
+	path := filepath.Join(s.dir, "instance")
+	err = s.locked(func() error {
+		b, err := os.ReadFile(path)
+		if instance = strings.TrimSpace(string(b)); err == nil && record.ValidName(instance) {
+			return nil
+		}
+		var word [16]byte
+		rand.Read(word[:]) // never fails, by its documentation
+		instance = hex.EncodeToString(word[:])
+		return replace(path, []byte(instance+"\n"))
+	})
+	return instance, err
+}
+
+func (s *Store) path(kind, id, ending string) (string, error) {
+	if !record.ValidID(id) {
+		return "", fmt.Errorf("data_dir: %.80q is not an id", id)
+	}
+	return filepath.Join(s.dir, kind, id+ending), nil
+}
+
+func (s *Store) read(kind, id, ending string) ([]byte, bool, error) {
+	path, err := s.path(kind, id, ending)
+	if err != nil {
+		return nil, false, err
+	}
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("data_dir: %w", err)
+	}
+	return b, true, nil
+}
+
+func (s *Store) put(kind, id, ending string, b []byte) error {
+	path, err := s.path(kind, id, ending)
+	if err != nil {
+		return err
+	}
+	return replace(path, b)
+}
+
+// ids are the ids that have a file of this kind.
+func (s *Store) ids(kind, ending string) ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(s.dir, kind))
+	if err != nil {
+		return nil, fmt.Errorf("data_dir: %w", err)
+	}
+	var ids []string
+	for _, e := range entries {
+		if id, found := strings.CutSuffix(e.Name(), ending); found && record.ValidID(id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}
+
+// locked runs change while no other process writes to data_dir.
+func (s *Store) locked(change func() error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f, err := os.OpenFile(filepath.Join(s.dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("data_dir: %w", err)
+	}
+	defer f.Close() // releases the lock
+	for {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("data_dir: lock: %w", err)
+	}
+	return change()
+}
+
+// replace makes path hold b, whole or not at all, also after a power cut.
+func replace(path string, b []byte) error {
+	if err := renameio.WriteFile(path, b, 0o600, renameio.IgnoreUmask(), renameio.WithTempDir(filepath.Dir(path))); err != nil {
+		return fmt.Errorf("data_dir: %w", err)
+	}
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("data_dir: %w", err)
+	}
+	defer folder.Close()
+	// renameio syncs the file; the new name is durable once its folder is.
+	if err := folder.Sync(); err != nil {
+		return fmt.Errorf("data_dir: %w", err)
+	}
+	return nil
+}
