@@ -1,0 +1,203 @@
+package testca
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// CA is an authority in a folder. Its methods may be called concurrently, also
+// while other processes use the same folder.
+type CA struct {
+	dir  string
+	cert *x509.Certificate
+	key  crypto.Signer
+	now  func() time.Time
+}
+
+// InitOptions describe a new CA.
+type InitOptions struct {
+	Name      string           // common name; default "consul-ocsp test CA"
+	Key       KeyType          // default ECDSA
+	Parent    *CA              // the CA that signs this one; nil: self-signed. A self-signed CA may have one level of CAs below it
+	NotBefore time.Time        // default: an hour ago
+	NotAfter  time.Time        // default: ten years ahead, but not after the parent's
+	Now       func() time.Time // clock of the returned CA; default time.Now
+}
+
+// Init makes a CA in dir, and dir itself where it is absent. It refuses a folder
+// that already holds a CA.
+func Init(dir string, o InitOptions) (*CA, error) {
+	if o.Name == "" {
+		o.Name = "consul-ocsp test CA"
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"ca.pem", "ca.key", "index.txt"} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			return nil, fmt.Errorf("%s: already holds a CA (%s exists)", dir, name)
+		}
+	}
+	key, err := newKey(o.Key)
+	if err != nil {
+		return nil, err
+	}
+	c := &CA{dir: dir, key: key, now: o.Now}
+	if c.cert, err = c.signCA(o); err != nil {
+		return nil, fmt.Errorf("certificate of CA %q: %w", o.Name, err)
+	}
+	return c, c.writeNew()
+}
+
+// signCA makes the CA's own certificate.
+func (c *CA) signCA(o InitOptions) (*x509.Certificate, error) {
+	serial, err := newSerial()
+	if err != nil {
+		return nil, err
+	}
+	now := c.now()
+	t := &x509.Certificate{
+		SerialNumber:          serial,
+		Subject:               pkix.Name{CommonName: o.Name},
+		NotBefore:             firstTime(o.NotBefore, now.Add(-time.Hour)),
+		NotAfter:              firstTime(o.NotAfter, now.AddDate(10, 0, 0)),
+		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign | x509.KeyUsageDigitalSignature,
+		BasicConstraintsValid: true,
+		IsCA:                  true,
+		MaxPathLen:            1,
+	}
+	issuer, signer := t, c.key
+	if o.Parent != nil {
+		issuer, signer = o.Parent.cert, o.Parent.key
+		t.MaxPathLen, t.MaxPathLenZero = 0, true
+		if o.NotAfter.IsZero() && t.NotAfter.After(issuer.NotAfter) {
+			t.NotAfter = issuer.NotAfter
+		}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, t, issuer, c.key.Public(), signer)
+	if err != nil {
+		return nil, err
+	}
+	return x509.ParseCertificate(der)
+}
+
+// writeNew fills the folder. ca.pem comes last: with it the folder is a CA.
+func (c *CA) writeNew() error {
+	key, err := encodeKey(c.key)
+	if err != nil {
+		return err
+	}
+	serial, err := newSerial()
+	if err != nil {
+		return err
+	}
+	for _, file := range []struct {
+		name    string
+		content []byte
+		mode    os.FileMode
+	}{
+		{"ca.key", key, 0o600},
+		{"index.txt", nil, 0o644},
+		// A renewed certificate has the subject of the old one, which openssl
+		// otherwise refuses, reading included.
+		{"index.txt.attr", []byte("unique_subject = no\n"), 0o644},
+		{"serial", []byte(formatSerial(serial) + "\n"), 0o644},
+		{"ca.pem", encodeCertificate(c.cert), 0o644},
+	} {
+		if err := writeFile(filepath.Join(c.dir, file.name), file.content, file.mode); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Open reads the CA in dir: ca.pem (PEM, the CA's certificate first), ca.key
+// (unencrypted PEM) and index.txt, made by Init or by openssl.
+func Open(dir string) (*CA, error) {
+	text, err := readFile(filepath.Join(dir, "ca.pem"))
+	if err != nil {
+		return nil, err
+	}
+	c := &CA{dir: dir, now: time.Now}
+	if c.cert, err = firstCertificate(text); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "ca.pem"), err)
+	}
+	if text, err = readFile(filepath.Join(dir, "ca.key")); err != nil {
+		return nil, err
+	}
+	if c.key, err = decodeKey(text); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "ca.key"), err)
+	}
+	public, ok := c.key.Public().(interface{ Equal(crypto.PublicKey) bool })
+	if !ok || !public.Equal(c.cert.PublicKey) {
+		return nil, fmt.Errorf("%s: ca.key is not the key of ca.pem", dir)
+	}
+	_, err = c.readIndex()
+	return c, err
+}
+
+// WithClock gives the same CA with another clock, for what is issued, revoked
+// and answered through it.
+func (c *CA) WithClock(now func() time.Time) *CA {
+	other := *c
+	other.now = now
+	return &other
+}
+
+// Certificate is the CA's own certificate. It must not be changed.
+func (c *CA) Certificate() *x509.Certificate { return c.cert }
+
+// Key is the CA's private key.
+func (c *CA) Key() crypto.Signer { return c.key }
+
+// Dir is the CA's folder, as it was given to Init or Open.
+func (c *CA) Dir() string { return c.dir }
+
+// newSerial gives a random serial number: positive, 16 bytes with the upper bits
+// 01, so that it never needs a sign byte and never has leading zeros.
+func newSerial() (*big.Int, error) {
+	b := make([]byte, 16)
+	if _, err := rand.Read(b); err != nil {
+		return nil, err
+	}
+	b[0] = b[0]&0x3f | 0x40
+	return new(big.Int).SetBytes(b), nil
+}
+
+// firstTime gives t, or other where t is unset; whole seconds, as certificates
+// and answers have them.
+func firstTime(t, other time.Time) time.Time {
+	if t.IsZero() {
+		t = other
+	}
+	return t.UTC().Truncate(time.Second)
+}
+
+func encodeCertificate(c *x509.Certificate) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
+}
+
+func firstCertificate(text []byte) (*x509.Certificate, error) {
+	for {
+		block, rest := pem.Decode(text)
+		if block == nil {
+			return nil, errors.New("no certificate found")
+		}
+		if block.Type == "CERTIFICATE" {
+			return x509.ParseCertificate(block.Bytes)
+		}
+		text = rest
+	}
+}

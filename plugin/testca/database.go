@@ -1,0 +1,122 @@
+package testca
+
+import (
+	"crypto/x509"
+	"fmt"
+	"math/big"
+	"path/filepath"
+	"strings"
+)
+
+func (c *CA) indexPath() string { return filepath.Join(c.dir, "index.txt") }
+
+// readIndex reads the index as it is now.
+func (c *CA) readIndex() (*index, error) {
+	text, err := readFile(c.indexPath())
+	if err != nil {
+		return nil, err
+	}
+	x, err := parseIndex(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.indexPath(), err)
+	}
+	return x, nil
+}
+
+// changeIndex reads, changes and replaces the index under the lock; where change
+// fails the file stays as it was.
+func (c *CA) changeIndex(change func(*index) error) error {
+	return withLock(c.indexPath()+".lock", func() error {
+		x, err := c.readIndex()
+		if err != nil {
+			return err
+		}
+		if err := change(x); err != nil {
+			return err
+		}
+		return writeFile(c.indexPath(), []byte(x.format()), 0o644)
+	})
+}
+
+// Revoke revokes all certificates of a name that are still valid: those whose
+// common name it is, an old one and its renewal alike. It is an error if there is
+// none.
+func (c *CA) Revoke(name string) error { return c.RevokeWithReason(name, "") }
+
+// RevokeWithReason is Revoke with one of openssl's reasons, such as
+// "keyCompromise" or "superseded"; "" gives none.
+func (c *CA) RevokeWithReason(name, reason string) error {
+	return c.revoke(fmt.Sprintf("certificate %q", name), reason, func(x *index) (found []int) {
+		for i, line := range x.lines {
+			if line.entry != nil && strings.EqualFold(line.entry.commonName(), name) {
+				found = append(found, i)
+			}
+		}
+		return found
+	})
+}
+
+// RevokeSerial revokes one certificate, so that an old one can be revoked and
+// its renewal stays good. For reason see RevokeWithReason.
+func (c *CA) RevokeSerial(serial *big.Int, reason string) error {
+	return c.revoke("serial "+formatSerial(serial), reason, func(x *index) []int {
+		if i, ok := x.bySerial[formatSerial(serial)]; ok {
+			return []int{i}
+		}
+		return nil
+	})
+}
+
+func (c *CA) revoke(what, reason string, find func(*index) []int) error {
+	number, err := parseReason(reason)
+	if err != nil {
+		return err
+	}
+	return c.changeIndex(func(x *index) error {
+		found, revoked := find(x), 0
+		for _, i := range found {
+			line := &x.lines[i]
+			if line.entry.status != 'V' {
+				continue
+			}
+			line.entry.status, line.entry.reason = 'R', number
+			line.entry.revoked = firstTime(c.now(), c.now())
+			line.text = line.entry.format()
+			revoked++
+		}
+		switch {
+		case len(found) == 0:
+			return fmt.Errorf("%s: not issued by the CA in %s", what, c.dir)
+		case revoked == 0:
+			return fmt.Errorf("%s: already revoked or expired", what)
+		}
+		return nil
+	})
+}
+
+// newEntry is the index entry of a certificate just signed.
+func newEntry(leaf *x509.Certificate) *indexEntry {
+	return &indexEntry{status: 'V', expires: leaf.NotAfter, reason: -1, serial: leaf.SerialNumber, subject: oneline(leaf)}
+}
+
+// oneline gives the subject as openssl's X509_NAME_oneline does, since openssl
+// looks a certificate up by it.
+func oneline(leaf *x509.Certificate) string {
+	short := map[string]string{"2.5.4.3": "CN", "2.5.4.6": "C", "2.5.4.7": "L", "2.5.4.8": "ST", "2.5.4.10": "O", "2.5.4.11": "OU"}
+	var b strings.Builder
+	for _, a := range leaf.Subject.Names {
+		name := a.Type.String()
+		if s, ok := short[name]; ok {
+			name = s
+		}
+		b.WriteString("/" + name + "=")
+		for _, c := range []byte(fmt.Sprint(a.Value)) {
+			if c < ' ' || c > '~' {
+				fmt.Fprintf(&b, `\x%02X`, c)
+			} else {
+				b.WriteByte(c)
+			}
+		}
+	}
+	return b.String()
+}
