@@ -1,0 +1,140 @@
+package staple
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/sha1"
+	_ "crypto/sha256" // CertIDs and signatures
+	_ "crypto/sha512" // CertIDs and signatures
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"math/big"
+
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// certID is a CertID of RFC 6960 section 4.1.1 as it was read.
+type certID struct {
+	der        []byte // whole
+	hashOID    string
+	parameters bool // the hash algorithm has its NULL parameters; absent is lawful too
+	nameHash   []byte
+	keyHash    []byte
+	serial     *big.Int
+}
+
+func readCertID(in *input) certID {
+	der := in.element("certID", asn1.SEQUENCE)
+	whole := &input{rest: der, name: "certID", err: in.err}
+	body := whole.sub("CertID", asn1.SEQUENCE)
+	id := certID{der: der}
+	hash := body.sub("hashAlgorithm", asn1.SEQUENCE)
+	id.hashOID = hash.oid("algorithm")
+	id.parameters = readNull(hash)
+	hash.end()
+	id.nameHash = body.content("issuerNameHash", asn1.OCTET_STRING)
+	id.keyHash = body.content("issuerKeyHash", asn1.OCTET_STRING)
+	id.serial = body.integer("serialNumber")
+	body.end()
+	return id
+}
+
+// readNull reads NULL parameters if they stand next and reports whether they did.
+func readNull(in *input) bool {
+	if !in.has(asn1.NULL) {
+		return false
+	}
+	in.sub("parameters", asn1.NULL).end()
+	return *in.err == nil
+}
+
+// hashOf maps a hash algorithm's object identifier to the hash, 0 if it is not supported.
+func hashOf(oid string) crypto.Hash {
+	switch oid {
+	case "1.3.14.3.2.26":
+		return crypto.SHA1
+	case "2.16.840.1.101.3.4.2.1":
+		return crypto.SHA256
+	case "2.16.840.1.101.3.4.2.2":
+		return crypto.SHA384
+	case "2.16.840.1.101.3.4.2.3":
+		return crypto.SHA512
+	}
+	return 0
+}
+
+// names reports whether the hashes are those of issuer.
+func (id *certID) names(issuer *x509.Certificate) (bool, error) {
+	hash := hashOf(id.hashOID)
+	if hash == 0 {
+		return false, fmt.Errorf("hash algorithm %s is not supported", id.hashOID)
+	}
+	key, err := publicKeyBits(issuer)
+	if err != nil {
+		return false, err
+	}
+	return bytes.Equal(id.nameHash, sum(hash, issuer.RawSubject)) && bytes.Equal(id.keyHash, sum(hash, key)), nil
+}
+
+func sum(hash crypto.Hash, b []byte) []byte {
+	h := hash.New()
+	h.Write(b)
+	return h.Sum(nil)
+}
+
+// publicKeyBits returns the content of subjectPublicKey: what CertID and ResponderID hash.
+func publicKeyBits(c *x509.Certificate) ([]byte, error) {
+	root := newInput(c.RawSubjectPublicKeyInfo, "public key")
+	in := root.sub("SubjectPublicKeyInfo", asn1.SEQUENCE)
+	root.end()
+	in.element("algorithm", asn1.SEQUENCE)
+	bits := in.bits("subjectPublicKey")
+	in.end()
+	return bits, *in.err
+}
+
+// CertID returns the DER of the CertID by which HAProxy looks a response up: SHA-1 with NULL parameters over the
+// leaf's issuer name and the issuer's key, with the leaf's serial number (RFC 6960 section 4.1.1; OpenSSL's
+// OCSP_cert_to_id). It compares names only; use CheckIssuer to be sure of the key.
+func CertID(leaf, issuer *x509.Certificate) ([]byte, error) {
+	if leaf == nil || issuer == nil {
+		return nil, errors.New("certID: needs a certificate and its issuer")
+	}
+	if !bytes.Equal(leaf.RawIssuer, issuer.RawSubject) {
+		return nil, fmt.Errorf("certID: the certificate's issuer is %q, not %q", leaf.Issuer, issuer.Subject)
+	}
+	key, err := publicKeyBits(issuer)
+	if err != nil {
+		return nil, fmt.Errorf("certID: issuer %q: %w", issuer.Subject, err)
+	}
+	nameHash, keyHash := sha1.Sum(leaf.RawIssuer), sha1.Sum(key)
+	var b cryptobyte.Builder
+	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+			b.AddASN1ObjectIdentifier([]int{1, 3, 14, 3, 2, 26})
+			b.AddASN1NULL()
+		})
+		b.AddASN1OctetString(nameHash[:])
+		b.AddASN1OctetString(keyHash[:])
+		b.AddASN1BigInt(leaf.SerialNumber)
+	})
+	return b.Bytes()
+}
+
+// NewRequest returns a DER OCSPRequest for leaf: one unsigned request with the CertID above and no extensions, so
+// that a responder can answer with a response made in advance (RFC 5019 section 2.1.1).
+func NewRequest(leaf, issuer *x509.Certificate) ([]byte, error) {
+	id, err := CertID(leaf, issuer)
+	if err != nil {
+		return nil, fmt.Errorf("OCSP request: %w", err)
+	}
+	nest := func(content []byte) []byte {
+		var b cryptobyte.Builder
+		b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddBytes(content) })
+		return b.BytesOrPanic() // content is far below any length that could overflow
+	}
+	// OCSPRequest { TBSRequest { requestList { Request { CertID } } } }
+	return nest(nest(nest(nest(id)))), nil
+}

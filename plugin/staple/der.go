@@ -1,0 +1,128 @@
+package staple
+
+import (
+	stdasn1 "encoding/asn1"
+	"fmt"
+	"math/big"
+	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// input reads one constructed DER element from front to back. The first error sticks and is shared by all inputs
+// made from the same root; after it every read returns a zero value and more returns false, so that a reader can
+// be written as a plain list of fields and ask once at its end. cryptobyte refuses indefinite and non-minimal
+// lengths, so BER does not pass; end refuses what is left over.
+type input struct {
+	rest cryptobyte.String
+	name string
+	err  *error
+}
+
+func newInput(der []byte, name string) *input {
+	return &input{rest: der, name: name, err: new(error)}
+}
+
+func (in *input) failf(format string, args ...any) {
+	if *in.err == nil {
+		*in.err = fmt.Errorf(in.name+": "+format, args...)
+		in.rest = nil
+	}
+}
+
+// more reports whether elements are left and no error was met.
+func (in *input) more() bool { return *in.err == nil && !in.rest.Empty() }
+
+// end requires that nothing is left over.
+func (in *input) end() {
+	if *in.err == nil && !in.rest.Empty() {
+		in.failf("%d bytes left over", len(in.rest))
+	}
+}
+
+// has reports whether the next element has this tag.
+func (in *input) has(tag asn1.Tag) bool {
+	return *in.err == nil && in.rest.PeekASN1Tag(tag)
+}
+
+// sub reads an element and returns a reader of its content.
+func (in *input) sub(name string, tag asn1.Tag) *input {
+	return &input{rest: in.content(name, tag), name: name, err: in.err}
+}
+
+// content reads an element and returns what is inside.
+func (in *input) content(name string, tag asn1.Tag) []byte {
+	var out cryptobyte.String
+	if *in.err == nil && !in.rest.ReadASN1(&out, tag) {
+		in.failf("%s is absent, of another type or not DER", name)
+	}
+	return out
+}
+
+// element reads an element and returns it whole, with tag and length.
+func (in *input) element(name string, tag asn1.Tag) []byte {
+	var out cryptobyte.String
+	if *in.err == nil && !in.rest.ReadASN1Element(&out, tag) {
+		in.failf("%s is absent, of another type or not DER", name)
+	}
+	return out
+}
+
+func (in *input) oid(name string) string {
+	var out stdasn1.ObjectIdentifier
+	if *in.err == nil && !in.rest.ReadASN1ObjectIdentifier(&out) {
+		in.failf("%s is not an object identifier", name)
+	}
+	return out.String()
+}
+
+func (in *input) integer(name string) *big.Int {
+	out := new(big.Int)
+	if *in.err == nil && !in.rest.ReadASN1Integer(out) {
+		in.failf("%s is not a DER integer", name)
+	}
+	return out
+}
+
+func (in *input) enumerated(name string) int {
+	var out int
+	if *in.err == nil && !in.rest.ReadASN1Enum(&out) {
+		in.failf("%s is not a DER enumerated value", name)
+	}
+	return out
+}
+
+// bits reads a BIT STRING of whole octets.
+func (in *input) bits(name string) []byte {
+	var out []byte
+	if *in.err == nil && !in.rest.ReadASN1BitStringAsBytes(&out) {
+		in.failf("%s is not a bit string of whole octets", name)
+	}
+	return out
+}
+
+// critical reads an extension's flag. It defaults to false, and DER leaves defaults out (X.690 11.5).
+func (in *input) critical() bool {
+	var out bool
+	if in.has(asn1.BOOLEAN) && (!in.rest.ReadASN1Boolean(&out) || !out) {
+		in.failf("critical is not a DER boolean or writes its default out")
+	}
+	return out
+}
+
+// timeForm is the only form of GeneralizedTime that RFC 5280 section 4.1.2.5.2 lets stand in a response.
+const timeForm = "20060102150405Z"
+
+func (in *input) time(name string) time.Time {
+	text := string(in.content(name, asn1.GeneralizedTime))
+	if *in.err != nil {
+		return time.Time{}
+	}
+	t, err := time.Parse(timeForm, text)
+	if err != nil || len(text) != len(timeForm) || t.Format(timeForm) != text {
+		in.failf("%s is not of the form YYYYMMDDHHMMSSZ", name)
+		return time.Time{}
+	}
+	return t.UTC()
+}

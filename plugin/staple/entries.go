@@ -1,0 +1,189 @@
+package staple
+
+import (
+	"fmt"
+	"time"
+)
+
+func (j *judgement) checkEncoding() *Refusal {
+	if len(j.der) > MaxResponse {
+		return &Refusal{Reason: Oversized, Detail: fmt.Sprintf("more than %d bytes", MaxResponse)}
+	}
+	r, err := readResponse(j.der)
+	if err != nil {
+		return &Refusal{Reason: Malformed, Err: err}
+	}
+	j.response = r
+	j.note("%d bytes of DER", len(j.der))
+	return nil
+}
+
+// checkCode turns an OCSPResponseStatus that is not successful into its Reason (RFC 6960 section 4.2.1).
+func (j *judgement) checkCode() *Refusal {
+	switch j.response.code {
+	case 0:
+		j.note("successful")
+		return nil
+	case 1:
+		return &Refusal{Reason: MalformedRequest, Detail: "responder says malformedRequest"}
+	case 2:
+		return &Refusal{Reason: InternalError, Detail: "responder says internalError"}
+	case 3:
+		return &Refusal{Reason: TryLater, Detail: "responder says tryLater"}
+	case 5:
+		return &Refusal{Reason: SigRequired, Detail: "responder says sigRequired"}
+	case 6:
+		return &Refusal{Reason: Unauthorized, Detail: "responder says unauthorized"}
+	}
+	return &Refusal{Reason: UnknownCode, Detail: fmt.Sprintf("responder says code %d", j.response.code)}
+}
+
+func (j *judgement) checkKind() *Refusal {
+	if j.response.kind != oidBasic {
+		return &Refusal{Reason: ResponseType, Detail: j.response.kind + " is not id-pkix-ocsp-basic"}
+	}
+	if v := j.response.version; v != nil {
+		return &Refusal{Reason: Version, Detail: fmt.Sprintf("version field is %v, not 0", v)}
+	}
+	j.note("basic response, version 1")
+	return nil
+}
+
+// checkExtensions refuses critical extensions. None is understood here, the nonce included, since none is sent.
+func (j *judgement) checkExtensions() *Refusal {
+	if refusal := critical("response", j.response.extensions); refusal != nil {
+		return refusal
+	}
+	j.note("%d, none critical", len(j.response.extensions))
+	return nil
+}
+
+func critical(where string, list []extension) *Refusal {
+	for _, e := range list {
+		if e.critical {
+			return &Refusal{Reason: CriticalExtension, Detail: fmt.Sprintf("%s: extension %s is critical", where, e.oid)}
+		}
+	}
+	return nil
+}
+
+func (j *judgement) checkIssuer() *Refusal {
+	if j.leaf == nil || j.issuer == nil {
+		j.skip("needs the certificate and its issuer")
+		return nil
+	}
+	if err := CheckIssuer(j.leaf, j.issuer); err != nil {
+		return &Refusal{Reason: WrongIssuer, Err: err}
+	}
+	j.note("%q issued the certificate", j.issuer.Subject)
+	return nil
+}
+
+// checkEntries finds the entries about our certificate and the worst of them. Entries about others are passed over.
+// What is not known when explaining (serial or issuer) is not compared.
+func (j *judgement) checkEntries() *Refusal {
+	refusal := &Refusal{Reason: WrongSerial, Detail: fmt.Sprintf("none of %d entries is about the certificate", len(j.response.entries))}
+	for i := range j.response.entries {
+		e := &j.response.entries[i]
+		if j.leaf != nil && e.certID.serial.Cmp(j.leaf.SerialNumber) != 0 {
+			continue
+		}
+		if j.issuer != nil {
+			if fits, err := e.certID.names(j.issuer); !fits {
+				refusal = &Refusal{Reason: IssuerHash, Detail: fmt.Sprintf("entry %d names another issuer", i+1), Err: err}
+				continue
+			}
+		}
+		j.matching = append(j.matching, e)
+		if j.chosen == nil || worse(e, j.chosen) {
+			j.chosen = e
+		}
+	}
+	if j.chosen == nil {
+		return refusal
+	}
+	for _, e := range j.matching {
+		if refusal := critical("entry", e.extensions); refusal != nil {
+			return refusal
+		}
+	}
+	j.note("serial %s, %s", serialHex(j.chosen.certID.serial), describe(j.chosen))
+	if len(j.matching) > 1 {
+		j.warn("%d entries for one certificate, the worst counts", len(j.matching))
+	}
+	if j.leaf == nil || j.issuer == nil {
+		j.warnStep("certificate or issuer not given, not compared")
+	}
+	return nil
+}
+
+// worse tells which of two entries for one certificate counts: the worse status, then the earlier end.
+func worse(a, b *entry) bool {
+	rank := map[Status]int{Good: 0, Unknown: 1, Revoked: 2}
+	if rank[a.status] != rank[b.status] {
+		return rank[a.status] > rank[b.status]
+	}
+	return !a.nextUpdate.IsZero() && (b.nextUpdate.IsZero() || a.nextUpdate.Before(b.nextUpdate))
+}
+
+func describe(e *entry) string {
+	s := string(e.status)
+	if e.status == Revoked {
+		s += " since " + e.revokedAt.Format(time.RFC3339)
+		if e.reason >= 0 {
+			s += " (" + reasonName(e.reason) + ")"
+		}
+	}
+	return s
+}
+
+// reasonName names a CRLReason (RFC 5280 section 5.3.1). A number without a name never hides a revocation.
+func reasonName(n int) string {
+	names := []string{"unspecified", "keyCompromise", "cACompromise", "affiliationChanged", "superseded",
+		"cessationOfOperation", "certificateHold", "", "removeFromCRL", "privilegeWithdrawn", "aACompromise"}
+	switch {
+	case n == -1:
+		return ""
+	case n >= 0 && n < len(names) && names[n] != "":
+		return names[n]
+	}
+	return fmt.Sprintf("reason %d", n)
+}
+
+// checkTimes judges all entries about our certificate, so that a current entry never carries an outdated one.
+func (j *judgement) checkTimes() *Refusal {
+	now, form := j.o.Now, time.RFC3339
+	for _, e := range j.matching {
+		switch {
+		case !e.nextUpdate.IsZero() && !e.nextUpdate.After(e.thisUpdate):
+			return &Refusal{Reason: UpdateOrder, Detail: fmt.Sprintf("nextUpdate %s, thisUpdate %s", e.nextUpdate.Format(form), e.thisUpdate.Format(form))}
+		case e.thisUpdate.After(now.Add(Skew)):
+			return &Refusal{Reason: NotYetValid, Detail: fmt.Sprintf("thisUpdate %s, now %s", e.thisUpdate.Format(form), now.UTC().Format(form))}
+		case !e.nextUpdate.IsZero() && !now.Before(e.nextUpdate):
+			return &Refusal{Reason: Expired, Detail: fmt.Sprintf("nextUpdate %s, now %s", e.nextUpdate.Format(form), now.UTC().Format(form))}
+		}
+	}
+	if p := j.response.producedAt; p.After(now.Add(Skew)) {
+		return &Refusal{Reason: ProducedAhead, Detail: fmt.Sprintf("producedAt %s, now %s", p.Format(form), now.UTC().Format(form))}
+	}
+	if j.chosen.nextUpdate.IsZero() {
+		j.note("thisUpdate %s", j.chosen.thisUpdate.Format(form))
+		j.warn("no nextUpdate: nothing tells when this response is outdated")
+		return nil
+	}
+	j.note("thisUpdate %s, nextUpdate %s", j.chosen.thisUpdate.Format(form), j.chosen.nextUpdate.Format(form))
+	return nil
+}
+
+func (j *judgement) checkLeafDates() *Refusal {
+	if j.leaf == nil {
+		j.skip("needs the certificate")
+		return nil
+	}
+	end := j.leaf.NotAfter.UTC().Format(time.RFC3339)
+	if j.o.Now.After(j.leaf.NotAfter) {
+		return &Refusal{Reason: CertificateExpired, Detail: "ended " + end}
+	}
+	j.note("ends %s", end)
+	return nil
+}

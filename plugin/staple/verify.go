@@ -1,0 +1,170 @@
+package staple
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"time"
+)
+
+// Skew is how far thisUpdate and producedAt may be ahead of the clock. Ends get no such grace.
+const Skew = 5 * time.Minute
+
+// Status is what a response says of the certificate (RFC 6960 section 2.2).
+type Status string
+
+// The three statuses. Unknown means that the responder does not know the certificate.
+const (
+	Good    Status = "good"
+	Revoked Status = "revoked"
+	Unknown Status = "unknown"
+)
+
+// Options are what a judgement depends on besides the certificates.
+type Options struct {
+	// Now is the time for which everything is judged. Required.
+	Now time.Time
+	// AllowSHA1Signatures accepts SHA-1 in the signature of the response and in that of a delegate's certificate, for
+	// old private CAs. MD5 is refused in any case.
+	AllowSHA1Signatures bool
+	// TrustedResponders may sign responses for any issuer. Only their dates and the ResponderID are checked.
+	TrustedResponders []*x509.Certificate
+}
+
+// Facts are what a verified response says. Times are UTC. A Facts belongs to its caller; its certificates and DER
+// must not be changed.
+type Facts struct {
+	DER    []byte // the response, byte for byte; a copy
+	SHA256 string // lower-case hex SHA-256 of DER
+
+	Status           Status
+	Serial           string // of the certificate: lower-case hex of whole bytes, no colons
+	ThisUpdate       time.Time
+	NextUpdate       time.Time // zero if the response has none
+	ProducedAt       time.Time
+	RevokedAt        time.Time // zero unless revoked
+	RevocationReason string    // CRLReason of RFC 5280 section 5.3.1, "" if not given
+
+	Signer             *x509.Certificate // whose key signed: the issuer, its delegate or a trusted responder
+	Delegated          bool              // the signer is a delegate that the issuer certified
+	SignatureAlgorithm string            // such as "ECDSA-SHA256"
+
+	// Until is when this response must no longer be served: the earliest of nextUpdate and the ends of the signer's
+	// certificate and of the certificate itself.
+	Until time.Time
+	// Unstaplable says why HAProxy can never staple this response, whatever the time; empty if it can.
+	Unstaplable []Reason
+	// Warnings are sentences for the operator about what is lawful but odd.
+	Warnings []string
+}
+
+// Verify judges a DER response for leaf, issued by issuer, at o.Now, after RFC 6960 section 3.2. It copies der. Its
+// error is always a *Refusal. A response that says revoked or unknown is verified like any other: look at
+// Facts.Status. Of several entries for the certificate the worst counts: revoked over unknown over good.
+func Verify(der []byte, leaf, issuer *x509.Certificate, o Options) (*Facts, error) {
+	if leaf == nil || issuer == nil {
+		return nil, &Refusal{Reason: WrongIssuer, Detail: "needs a certificate and its issuer"}
+	}
+	j := newJudgement(der, leaf, issuer, o)
+	if refusal := j.run(); refusal != nil {
+		return nil, refusal
+	}
+	return j.facts(), nil
+}
+
+// judgement is one pass over a response. The steps fill it from top to bottom; each may rely on those before it.
+type judgement struct {
+	der          []byte
+	leaf, issuer *x509.Certificate // either may be nil when explaining only
+	o            Options
+
+	response  *response
+	matching  []*entry // the entries about our certificate
+	chosen    *entry   // the worst of them
+	algorithm algorithm
+	signers   []*x509.Certificate // named by the ResponderID, and their key fits
+	signer    *x509.Certificate   // the first of them that may sign
+	delegated bool
+
+	unstaplable []Reason
+	warnings    []string
+
+	explain bool // keep a trace
+	trace   []Step
+	current Step
+}
+
+func newJudgement(der []byte, leaf, issuer *x509.Certificate, o Options) *judgement {
+	if len(der) > MaxResponse {
+		der = der[:MaxResponse+1] // enough to be refused; do not copy more
+	}
+	return &judgement{der: bytes.Clone(der), leaf: leaf, issuer: issuer, o: o}
+}
+
+// check is one step of the judgement. It returns nil to go on.
+type check struct {
+	name string
+	run  func(*judgement) *Refusal
+}
+
+// checks are the steps in their order: form first, then whose response it is, who signed it, and times last, so that
+// an explanation of an expired response still tells everything else about it.
+func checks() []check {
+	return []check{
+		{"encoding", (*judgement).checkEncoding},
+		{"response status", (*judgement).checkCode},
+		{"response type", (*judgement).checkKind},
+		{"response extensions", (*judgement).checkExtensions},
+		{"issuer", (*judgement).checkIssuer},
+		{"certificate id", (*judgement).checkEntries},
+		{"signature algorithm", (*judgement).checkAlgorithm},
+		{"signature", (*judgement).checkSignature},
+		{"signer", (*judgement).checkSigner},
+		{"update times", (*judgement).checkTimes},
+		{"certificate dates", (*judgement).checkLeafDates},
+		{"haproxy", (*judgement).checkHAProxy},
+	}
+}
+
+func (j *judgement) run() *Refusal {
+	for _, c := range checks() {
+		j.begin(c.name)
+		refusal := c.run(j)
+		j.finish(refusal)
+		if refusal != nil {
+			return refusal
+		}
+	}
+	return nil
+}
+
+func (j *judgement) facts() *Facts {
+	hash := sha256.Sum256(j.der)
+	f := &Facts{
+		DER:                j.der,
+		SHA256:             hex.EncodeToString(hash[:]),
+		Status:             j.chosen.status,
+		Serial:             serialHex(j.leaf.SerialNumber),
+		ThisUpdate:         j.chosen.thisUpdate,
+		NextUpdate:         j.chosen.nextUpdate,
+		ProducedAt:         j.response.producedAt,
+		RevokedAt:          j.chosen.revokedAt,
+		RevocationReason:   reasonName(j.chosen.reason),
+		Signer:             j.signer,
+		Delegated:          j.delegated,
+		SignatureAlgorithm: j.algorithm.name,
+		Until:              j.signer.NotAfter.UTC(),
+		Unstaplable:        j.unstaplable,
+		Warnings:           j.warnings,
+	}
+	if j.leaf.NotAfter.Before(f.Until) {
+		f.Until = j.leaf.NotAfter.UTC()
+	}
+	for _, e := range j.matching {
+		if !e.nextUpdate.IsZero() && e.nextUpdate.Before(f.Until) {
+			f.Until = e.nextUpdate
+		}
+	}
+	return f
+}
