@@ -1,0 +1,12 @@
+// Package consultest starts real Consul servers for tests.
+//
+// A server listens on loopback only, on ports of its own, keeps its data in a folder of the test, and ends with the test:
+// by the test's cleanup, and on Linux with the test process too, however that ends. It can be stopped, killed and
+// restarted; data, ports and tokens stay the same. Start returns when a client can work: a leader is elected, writes are
+// accepted, and the agent's own node is registered, so that a session can be created. When the test fails, the end of
+// the server's log is printed.
+//
+// Nothing is mocked and nothing is skipped: a program that is missing or can't be built fails the test in one line.
+//
+// Limits: one server is one cluster. Only HTTP is served: no TLS, DNS, gRPC or service mesh.
+package consultest

@@ -1,0 +1,75 @@
+package consultest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"strconv"
+)
+
+// ports of one server, all on loopback.
+type ports struct {
+	http, server, serf int
+}
+
+// freePorts picks ports that nobody listens on now. They lie below the range from which the kernel takes the ports of
+// outgoing connections, so that none of those takes a port while its server is stopped. Another process can still be
+// faster: Start then tries again.
+func freePorts() (ports, error) {
+	taken := make(map[int]bool)
+	var p ports
+	for _, port := range []*int{&p.http, &p.server, &p.serf} {
+		n, err := freePort(taken)
+		if err != nil {
+			return ports{}, err
+		}
+		taken[n] = true
+		*port = n
+	}
+	return p, nil
+}
+
+func freePort(taken map[int]bool) (int, error) {
+	const lowest, tries = 12000, 200
+	highest := firstEphemeralPort()
+	if highest <= lowest+1000 {
+		highest = 60000 // the kernel takes from everywhere: no better choice
+	}
+	for range tries {
+		n := lowest + rand.IntN(highest-lowest)
+		if !taken[n] && isFree(n) {
+			return n, nil
+		}
+	}
+	return 0, fmt.Errorf("no free port between %d and %d", lowest, highest)
+}
+
+// isFree tries TCP and UDP: serf needs both.
+func isFree(port int) bool {
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return false
+	}
+	defer l.Close()
+	p, err := net.ListenPacket("udp", address)
+	if err != nil {
+		return false
+	}
+	return p.Close() == nil
+}
+
+// firstEphemeralPort is where the kernel's own choice begins (ip(7), ip_local_port_range).
+func firstEphemeralPort() int {
+	const usual = 32768
+	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
+	if err != nil {
+		return usual
+	}
+	var first, last int
+	if _, err := fmt.Sscan(string(text), &first, &last); err != nil {
+		return usual
+	}
+	return first
+}

@@ -1,0 +1,164 @@
+package consultest
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+)
+
+const (
+	// startTimeout is generous: a server is ready in about three seconds on an idle machine.
+	startTimeout = 90 * time.Second
+	// stopTimeout is how long a server may take to end after SIGTERM before it is killed.
+	stopTimeout = 20 * time.Second
+	// startTries bounds new choices of ports that somebody else was faster to take.
+	startTries = 5
+)
+
+// errPortTaken: somebody else listens on a chosen port.
+var errPortTaken = errors.New("a port is taken")
+
+// Server is a running Consul server. Start, Stop, Kill, Restart and CreateToken are for the test's own goroutine;
+// everything else may be used from any.
+type Server struct {
+	t       testing.TB
+	program string
+	folder  string
+	ports   ports
+	node    string
+	token   string
+	client  *api.Client
+	// process is nil while the server is stopped.
+	process *process
+}
+
+// Start starts a server, waits until it is ready, and stops it when the test ends.
+func Start(t testing.TB, o ...Option) *Server {
+	t.Helper()
+	var opts options
+	for _, option := range o {
+		option(&opts)
+	}
+	program := Binary(t, "consul")
+	for range startTries {
+		p, err := freePorts()
+		if err != nil {
+			t.Fatalf("consul: %v", err)
+		}
+		s, err := newServer(t, program, p, opts)
+		if err != nil {
+			t.Fatalf("consul: %v", err)
+		}
+		err = s.start()
+		if err == nil {
+			t.Cleanup(s.end)
+			return s
+		}
+		if !errors.Is(err, errPortTaken) {
+			t.Fatalf("consul: %v\n%s", err, s.logTail())
+		}
+		t.Logf("consul: %v; trying others", err)
+	}
+	t.Fatalf("consul: every choice of ports was taken by others")
+	return nil
+}
+
+// newServer writes the configuration; nothing runs yet.
+func newServer(t testing.TB, program string, p ports, opts options) (*Server, error) {
+	s := &Server{t: t, program: program, folder: t.TempDir(), ports: p}
+	s.node = fmt.Sprintf("consul-%08x", rand.Uint32())
+	var err error
+	if s.token, err = opts.newToken(); err != nil {
+		return nil, err
+	}
+	if err := s.writeConfig(opts); err != nil {
+		return nil, err
+	}
+	transport := &http.Transport{MaxIdleConnsPerHost: 4}
+	t.Cleanup(transport.CloseIdleConnections)
+	// Every field that the environment could fill is set: the tests' environment is not the server's.
+	s.client, err = api.NewClient(&api.Config{
+		Address:    s.Address(),
+		Scheme:     "http",
+		Token:      s.token,
+		HttpClient: &http.Client{Transport: transport},
+	})
+	return s, err
+}
+
+// Address returns host:port of the HTTP API; it never changes.
+func (s *Server) Address() string {
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.ports.http))
+}
+
+// Token returns the management token, "" without access control.
+func (s *Server) Token() string { return s.token }
+
+// Node returns the name of the server's own node, for rules like session "<node>".
+func (s *Server) Node() string { return s.node }
+
+// Client returns a client with the management token. Its idle connections are closed when the test ends.
+func (s *Server) Client() *api.Client { return s.client }
+
+// Stop ends the server as an operator does, and waits until it has ended. It does nothing when the server is stopped.
+func (s *Server) Stop() {
+	s.t.Helper()
+	if s.process == nil {
+		return
+	}
+	if !s.process.terminate(stopTimeout) {
+		s.t.Errorf("consul: did not end within %v after SIGTERM, killed", stopTimeout)
+	}
+	s.process = nil
+}
+
+// Kill ends the server without warning, as a crash does.
+func (s *Server) Kill() {
+	if s.process == nil {
+		return
+	}
+	s.process.kill()
+	s.process = nil
+}
+
+// Restart stops the server if it runs, starts it again with the same data and ports, and waits until it is ready.
+func (s *Server) Restart() {
+	s.t.Helper()
+	s.Stop()
+	if err := s.start(); err != nil {
+		s.t.Fatalf("consul: restart: %v\n%s", err, s.logTail())
+	}
+}
+
+// start runs the program and waits until it is ready; on an error nothing is left running.
+func (s *Server) start() error {
+	process, err := startProcess(s.program, s.configFolder(), s.logFile())
+	if err != nil {
+		return err
+	}
+	err = s.waitReady(process, startTimeout)
+	if err == nil {
+		s.process = process
+		return nil
+	}
+	process.kill()
+	if s.logShowsPortTaken() {
+		return fmt.Errorf("%w: %w", errPortTaken, err)
+	}
+	return err
+}
+
+// end is the test's cleanup.
+func (s *Server) end() {
+	s.Stop()
+	if s.t.Failed() {
+		s.t.Logf("consul: end of its log:\n%s", s.logTail())
+	}
+}
