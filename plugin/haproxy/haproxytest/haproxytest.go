@@ -1,0 +1,327 @@
+// Package haproxytest runs real HAProxy processes on loopback for tests.
+//
+// A process is started with given certificates on a free port of 127.0.0.1,
+// needs no rights, and ends with its test. Its binary is $HAPROXY_BIN, else
+// haproxy on PATH, else /usr/sbin/haproxy; a test without any fails in one
+// line. When a test fails, the end of HAProxy's output is in the test's log.
+package haproxytest
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const patience = 20 * time.Second
+
+// Options say how HAProxy is started. The zero value of each is usable, but a
+// certificate is needed.
+type Options struct {
+	Certs        []string // PEM files with key, or folders of them
+	MasterWorker bool     // haproxy -W, with a master's socket
+	ExtraGlobal  string   // lines for the global section
+	ExtraBind    string   // words for the bind line
+	SocketLevel  string   // of the stats socket: "admin" if empty
+}
+
+// Process is a running HAProxy.
+type Process struct {
+	t      testing.TB
+	o      Options
+	binary string
+	dir    string // short: a socket's path has at most 107 bytes
+	port   int
+	log    *output
+
+	cmd   *exec.Cmd
+	ended chan struct{}
+}
+
+// Start runs HAProxy and returns when it accepts connections.
+func Start(t testing.TB, o Options) *Process {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "hap")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Process{t: t, o: o, binary: Binary(t), dir: dir, log: &output{}}
+	t.Cleanup(func() {
+		p.Stop()
+		if t.Failed() {
+			t.Logf("haproxy's output:\n%s", p.Log())
+		}
+		os.RemoveAll(dir)
+	})
+	// Another program can take the port between finding and binding it.
+	for range 5 {
+		p.port = freePort(t)
+		p.writeConfig()
+		if p.run() {
+			return p
+		}
+		if !strings.Contains(p.Log(), "cannot bind socket") {
+			break
+		}
+	}
+	t.Fatalf("haproxy does not start:\n%s", p.Log())
+	return nil
+}
+
+// Binary returns the haproxy to run, and fails the test if there is none.
+func Binary(t testing.TB) string {
+	t.Helper()
+	for _, name := range []string{os.Getenv("HAPROXY_BIN"), "haproxy", "/usr/sbin/haproxy"} {
+		if name == "" {
+			continue
+		}
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		} else if name == os.Getenv("HAPROXY_BIN") {
+			t.Fatalf("HAPROXY_BIN: %v", err)
+		}
+	}
+	t.Fatal("haproxy is not installed: apt-get install haproxy, or set HAPROXY_BIN")
+	return ""
+}
+
+// Address is host:port of the TLS listener. It stays the same over restarts.
+func (p *Process) Address() string { return fmt.Sprintf("127.0.0.1:%d", p.port) }
+
+// Socket is the path of the stats socket.
+func (p *Process) Socket() string { return filepath.Join(p.dir, "s") }
+
+// MasterSocket is the path of the master's socket; empty without MasterWorker.
+func (p *Process) MasterSocket() string {
+	if !p.o.MasterWorker {
+		return ""
+	}
+	return filepath.Join(p.dir, "m")
+}
+
+// ConfigFile is the path of the configuration, for tests that change it.
+func (p *Process) ConfigFile() string { return filepath.Join(p.dir, "haproxy.cfg") }
+
+// MasterPID is the process that was started: the master, or without
+// MasterWorker the only one.
+func (p *Process) MasterPID() int { return p.cmd.Process.Pid }
+
+// PID is the worker that answers now.
+func (p *Process) PID() int {
+	p.t.Helper()
+	pid := p.workerPID()
+	if pid == 0 {
+		p.t.Fatalf("haproxy's stats socket does not answer:\n%s", p.Log())
+	}
+	return pid
+}
+
+// Log is what HAProxy wrote so far.
+func (p *Process) Log() string { return p.log.String() }
+
+// SetCerts changes what the next Reload or Restart loads.
+func (p *Process) SetCerts(certs ...string) {
+	p.o.Certs = certs
+	p.writeConfig()
+}
+
+// Reload sends SIGUSR2 to the master and returns when a new worker answers.
+func (p *Process) Reload() {
+	p.t.Helper()
+	if !p.o.MasterWorker {
+		p.t.Fatal("haproxytest: Reload needs MasterWorker")
+	}
+	old := p.PID()
+	if err := p.cmd.Process.Signal(syscall.SIGUSR2); err != nil {
+		p.t.Fatal(err)
+	}
+	if !p.await(func() bool { pid := p.workerPID(); return pid != 0 && pid != old }) {
+		p.t.Fatalf("haproxy does not reload:\n%s", p.Log())
+	}
+}
+
+// Restart ends HAProxy and starts it again on the same port and sockets.
+func (p *Process) Restart() {
+	p.t.Helper()
+	p.Stop()
+	if !p.run() {
+		p.t.Fatalf("haproxy does not start again:\n%s", p.Log())
+	}
+}
+
+// Stop ends HAProxy with its workers. It may be called again.
+func (p *Process) Stop() {
+	if p.cmd == nil {
+		return
+	}
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.ended:
+	case <-time.After(5 * time.Second):
+		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+		<-p.ended
+	}
+}
+
+func (p *Process) writeConfig() {
+	p.t.Helper()
+	level := p.o.SocketLevel
+	if level == "" {
+		level = "admin"
+	}
+	var certs strings.Builder
+	for _, c := range p.o.Certs {
+		fmt.Fprintf(&certs, " crt %s", strings.ReplaceAll(c, " ", `\ `))
+	}
+	config := fmt.Sprintf(`global
+	stats socket %s mode 600 level %s
+	stats timeout 10s
+%s
+defaults
+	mode http
+	timeout connect 5s
+	timeout client 5s
+	timeout server 5s
+frontend tls
+	bind %s ssl%s %s
+	http-request return status 200 content-type text/plain string "ok"
+`, p.Socket(), level, p.o.ExtraGlobal, p.Address(), certs.String(), p.o.ExtraBind)
+	if err := os.WriteFile(p.ConfigFile(), []byte(config), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// run checks the configuration, starts HAProxy and waits until it answers.
+func (p *Process) run() bool {
+	p.t.Helper()
+	if out, err := exec.Command(p.binary, "-c", "-f", p.ConfigFile()).CombinedOutput(); err != nil {
+		p.t.Fatalf("haproxy refuses its configuration: %v\n%s", err, out)
+	}
+	p.log.Reset()
+	args := []string{"-db", "-f", p.ConfigFile()}
+	if p.o.MasterWorker {
+		args = append([]string{"-W", "-S", p.MasterSocket() + ",mode,600"}, args...)
+	}
+	cmd := exec.Command(p.binary, args...)
+	cmd.Stdout, cmd.Stderr = p.log, p.log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.WaitDelay = time.Second
+	if err := cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	p.cmd, p.ended = cmd, ended
+	// Ends with the process, which Stop ends at the latest.
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait()
+	}()
+	ok := p.await(func() bool {
+		if p.workerPID() == 0 {
+			return false
+		}
+		conn, err := net.DialTimeout("tcp", p.Address(), time.Second)
+		if err != nil {
+			return false
+		}
+		conn.Close()
+		return true
+	})
+	if !ok {
+		p.Stop()
+	}
+	return ok
+}
+
+// await tries until it is so, HAProxy ended, or patience is over.
+func (p *Process) await(so func() bool) bool {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	for {
+		if so() {
+			return true
+		}
+		select {
+		case <-tick.C:
+		case <-p.ended:
+			return false
+		case <-deadline.C:
+			return false
+		}
+	}
+}
+
+// workerPID asks the stats socket; 0 if it does not answer.
+func (p *Process) workerPID() int {
+	answer, err := p.Command("show info")
+	if err != nil {
+		return 0
+	}
+	var pid int
+	for line := range strings.Lines(answer) {
+		if n, _ := fmt.Sscanf(line, "Pid: %d", &pid); n == 1 {
+			return pid
+		}
+	}
+	return 0
+}
+
+// Command says one line, or a line with its payload, to the stats socket and
+// returns the whole answer: what another client of HAProxy would do.
+func (p *Process) Command(command string) (string, error) {
+	conn, err := net.DialTimeout("unix", p.Socket(), time.Second)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	if _, err := fmt.Fprintf(conn, "%s\n", command); err != nil {
+		return "", err
+	}
+	var b bytes.Buffer
+	_, err = b.ReadFrom(conn)
+	return b.String(), err
+}
+
+func freePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// output collects what a process writes while a test reads it.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+func (o *output) Reset() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.b.Reset()
+}

@@ -1,0 +1,146 @@
+package haproxy
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+)
+
+// namesAge is how long a list of certificates is believed. A certificate that
+// is loaded twice and added at run time is noticed after that.
+const namesAge = 30 * time.Second
+
+// nameIndex remembers which certificates a process has under which names, so
+// that one pass over many certificates asks for each name once.
+type nameIndex struct {
+	process Info
+	read    time.Time
+	byName  map[string]string // name -> SHA-1 fingerprint; "" where HAProxy shows none
+}
+
+// namesOf returns HAProxy's own names for a certificate, found by its
+// fingerprint: what HAProxy calls it need not be its path (crt-store aliases,
+// links), and it may be loaded under several names. An empty list: not served.
+func (s *session) namesOf(ctx context.Context, cert Certificate) ([]certDetail, error) {
+	want := fingerprint(cert.FingerprintSHA1)
+	found, err := s.lookUp(ctx, want)
+	if err != nil || len(found) > 0 {
+		return found, err
+	}
+	// A certificate replaced at run time keeps its name: ask for all again.
+	s.c.names = nameIndex{}
+	return s.lookUp(ctx, want)
+}
+
+func (s *session) lookUp(ctx context.Context, want string) ([]certDetail, error) {
+	if err := s.refreshNames(ctx); err != nil {
+		return nil, err
+	}
+	var found []certDetail
+	for name, sha1 := range s.c.names.byName {
+		if sha1 != want {
+			continue
+		}
+		detail, ok, err := s.detail(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if ok && detail.sha1 == want {
+			found = append(found, detail)
+		}
+	}
+	slices.SortFunc(found, func(a, b certDetail) int { return strings.Compare(a.name, b.name) })
+	return found, nil
+}
+
+// refreshNames asks for the details of names that are new.
+func (s *session) refreshNames(ctx context.Context) error {
+	x, now := &s.c.names, s.c.config.Now()
+	if x.byName == nil || !x.process.Same(s.info) {
+		*x = nameIndex{process: s.info, byName: map[string]string{}}
+	} else if age := now.Sub(x.read); age >= 0 && age < namesAge {
+		return nil
+	}
+	list, err := s.list(ctx)
+	if err != nil {
+		return err
+	}
+	known := x.byName
+	x.byName = make(map[string]string, len(list.names))
+	for _, name := range list.names {
+		sha1, ok := known[name]
+		if !ok {
+			detail, _, err := s.detail(ctx, name)
+			if err != nil {
+				x.byName = nil
+				return err
+			}
+			sha1 = detail.sha1
+		}
+		x.byName[name] = sha1
+	}
+	x.read = now
+	return nil
+}
+
+func (s *session) list(ctx context.Context) (certList, error) {
+	const command = "show ssl cert"
+	answer, err := s.ask(ctx, command)
+	if err != nil {
+		return certList{}, err
+	}
+	list, err := parseCertList(answer)
+	if err != nil {
+		return certList{}, s.c.answerError(command, answer)
+	}
+	return list, nil
+}
+
+// detail asks for one name. Names that cannot stand in a command, and what is
+// no single certificate (a bundle's common name), are no error but not ok.
+func (s *session) detail(ctx context.Context, name string) (certDetail, bool, error) {
+	word, ok := commandWord(name)
+	if !ok {
+		s.c.config.Logger.Debug("certificate name cannot stand in a command", "socket", s.c.config.Socket, "name", shorten(name, 200))
+		return certDetail{}, false, nil
+	}
+	answer, err := s.ask(ctx, "show ssl cert "+word)
+	if err != nil {
+		return certDetail{}, false, err
+	}
+	d, err := parseCertDetail(answer)
+	if err != nil {
+		if e := s.c.answerError("show ssl cert", answer); e.Kind == KindPermission {
+			return certDetail{}, false, e
+		}
+		return certDetail{}, false, nil
+	}
+	return d, d.name == name, nil
+}
+
+// commandWord writes a name as one word of a command: HAProxy splits at
+// spaces and semicolons and takes a backslash as an escape (management guide,
+// section 9.3). Names that could still change the command's meaning are
+// refused.
+func commandWord(name string) (string, bool) {
+	if name == "" || len(name) > 4096 || strings.Contains(name, "<<") {
+		return "", false
+	}
+	var b strings.Builder
+	for _, r := range []byte(name) {
+		if r < ' ' || r == 0x7f {
+			return "", false
+		}
+		if r == ' ' || r == ';' || r == '\\' {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(r)
+	}
+	return b.String(), true
+}
+
+// fingerprint brings the usual spellings of a fingerprint into one.
+func fingerprint(s string) string {
+	return strings.ToLower(strings.ReplaceAll(s, ":", ""))
+}

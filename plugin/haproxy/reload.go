@@ -1,0 +1,184 @@
+package haproxy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	reloadPoll = 100 * time.Millisecond
+	maxOutput  = 64 << 10
+)
+
+// Reload has HAProxy read its files again, by Config.Reload or through the
+// master's socket, and returns nil only when another worker answers. After a
+// failed reload the old worker goes on.
+func (c *Client) Reload(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, c.config.ReloadTimeout)
+	defer cancel()
+	before, err := c.state(ctx)
+	if len(c.config.Reload) == 0 {
+		if err != nil {
+			return err
+		}
+		if !before.info.Master {
+			return c.fail(KindNoReload, "", "there is no way to reload: set a reload command, or use the master's socket")
+		}
+		if err := c.reloadByMaster(ctx); err != nil {
+			return err
+		}
+	} else if err := c.runReload(ctx); err != nil {
+		return err
+	}
+	return c.awaitWorker(ctx, before)
+}
+
+// state is what a reload changes. Before one, it may be unknown.
+type state struct {
+	known bool
+	info  Info
+	procs processes // only through the master
+}
+
+func (c *Client) state(ctx context.Context) (state, error) {
+	s, err := c.open(ctx)
+	if err != nil {
+		return state{}, err
+	}
+	defer s.close()
+	now := state{known: true, info: s.info}
+	if s.info.Master {
+		answer, err := c.exchange(ctx, "show proc", "show proc")
+		if err != nil {
+			return state{}, err
+		}
+		if now.procs, err = parseProcesses(answer); err != nil {
+			return state{}, c.answerError("show proc", answer)
+		}
+	}
+	return now, nil
+}
+
+// reloadByMaster says "reload". Up to 2.6 the master closes without a word;
+// later it answers with Success=1 or Success=0 and the start-up log.
+func (c *Client) reloadByMaster(ctx context.Context) error {
+	lock, err := c.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer (&session{c: c, lock: lock}).close()
+	// 2.7 and later answer when it is done, which may take long.
+	answer, err := c.exchangeWithin(ctx, c.config.ReloadTimeout, "reload", "reload")
+	var e *Error
+	if errors.As(err, &e) && e.Kind == KindSocket && strings.HasPrefix(e.Detail, "the connection ended") {
+		return nil // 2.6
+	}
+	if err != nil {
+		return err
+	}
+	if strings.Contains(answer, "Success=0") {
+		return c.fail(KindReloadFailed, "reload", "HAProxy keeps the old worker: %s", alert(answer))
+	}
+	if !strings.Contains(answer, "Success=1") {
+		return c.answerError("reload", answer)
+	}
+	return nil
+}
+
+// runReload runs the configured command. It and its children end with ctx.
+func (c *Client) runReload(ctx context.Context) error {
+	name := c.config.Reload[0]
+	cmd := exec.CommandContext(ctx, name, c.config.Reload[1:]...)
+	out := &boundedOutput{most: maxOutput}
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
+	err := cmd.Run()
+	if err == nil || errors.Is(err, exec.ErrWaitDelay) {
+		return nil // a child that stays in the background keeps the output open
+	}
+	if ctx.Err() != nil {
+		return c.fail(KindReloadFailed, "", "the reload command %s did not end within %s: %s", name, c.config.ReloadTimeout, alert(out.String()))
+	}
+	return &Error{Kind: KindReloadFailed, Socket: c.config.Socket,
+		Detail: fmt.Sprintf("the reload command %s failed: %s", name, alert(out.String())), Err: err}
+}
+
+// awaitWorker asks until another worker answers. A command's success only
+// says that HAProxy was told.
+func (c *Client) awaitWorker(ctx context.Context, before state) error {
+	tick := time.NewTicker(reloadPoll)
+	defer tick.Stop()
+	for {
+		now, err := c.state(ctx)
+		switch {
+		case err != nil && KindOf(err) != KindSocket && KindOf(err) != KindTimeout && KindOf(err) != KindLock:
+			return err
+		case err == nil && (!before.known || !now.info.Same(before.info)):
+			return nil
+		case err == nil && now.info.Master && now.procs.reloads > before.procs.reloads && now.procs.failed > 0:
+			return c.fail(KindReloadFailed, "show proc", "HAProxy keeps the old worker %d (failed reloads: %d); its log, or haproxy -c, says why", now.info.Pid, now.procs.failed)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			detail := fmt.Sprintf("no new worker within %s; HAProxy's log, or haproxy -c, says why", c.config.ReloadTimeout)
+			if err == nil {
+				err = fmt.Errorf("worker %d still answers", now.info.Pid)
+			}
+			return &Error{Kind: KindReloadFailed, Socket: c.config.Socket, Detail: detail, Err: err}
+		}
+	}
+}
+
+// installByReload reloads and looks whether the response was read.
+func (c *Client) installByReload(ctx context.Context, cert Certificate) (Outcome, error) {
+	if err := c.Reload(ctx); err != nil {
+		return Outcome{}, err
+	}
+	s, err := c.open(ctx)
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer s.close()
+	out := Outcome{How: HowReload, Pid: s.info.Pid, Version: s.info.Version}
+	if err := s.readBack(ctx, cert); err != nil {
+		return Outcome{}, err
+	}
+	return out, nil
+}
+
+// alert picks the line of an output that tells why.
+func alert(output string) string {
+	last := "it said nothing"
+	for line := range strings.Lines(output) {
+		line = strings.TrimSpace(line)
+		if strings.Contains(line, "[ALERT]") {
+			return shorten(line, 300)
+		}
+		if line != "" {
+			last = shorten(line, 300)
+		}
+	}
+	return last
+}
+
+// boundedOutput keeps the first bytes that are written to it and drops the rest.
+type boundedOutput struct {
+	bytes.Buffer
+	most int
+}
+
+func (o *boundedOutput) Write(b []byte) (int, error) {
+	if room := o.most - o.Len(); room > 0 {
+		o.Buffer.Write(b[:min(room, len(b))])
+	}
+	return len(b), nil
+}
