@@ -110,9 +110,7 @@ func (c *CA) writeNew() error {
 	}{
 		{"ca.key", key, 0o600},
 		{"index.txt", nil, 0o644},
-		// A renewed certificate has the subject of the old one, which openssl
-		// otherwise refuses, reading included.
-		{"index.txt.attr", []byte("unique_subject = no\n"), 0o644},
+		{"index.txt.attr", []byte(attributes), 0o644},
 		{"serial", []byte(formatSerial(serial) + "\n"), 0o644},
 		{"ca.pem", encodeCertificate(c.cert), 0o644},
 	} {

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"math/big"
+	"os"
 	"path/filepath"
 	"strings"
 )
@@ -36,6 +37,19 @@ func (c *CA) changeIndex(change func(*index) error) error {
 		}
 		return writeFile(c.indexPath(), []byte(x.format()), 0o644)
 	})
+}
+
+// attributes let two valid certificates have one subject, as an old one and its
+// renewal do. Without them openssl refuses even to read such an index.
+const attributes = "unique_subject = no\n"
+
+// writeAttributes replaces what openssl wrote there; it knows no other attribute.
+func (c *CA) writeAttributes() error {
+	path := c.indexPath() + ".attr"
+	if old, err := os.ReadFile(path); err == nil && string(old) == attributes {
+		return nil
+	}
+	return writeFile(path, []byte(attributes), 0o644)
 }
 
 // Revoke revokes all certificates of a name that are still valid: those whose

@@ -88,6 +88,20 @@ func (x *index) find(serial *big.Int) *indexEntry {
 	return nil
 }
 
+// subjectsAreUnique reports whether no two valid certificates share a subject.
+func (x *index) subjectsAreUnique() bool {
+	seen := map[string]bool{}
+	for _, line := range x.lines {
+		if e := line.entry; e != nil && e.status == 'V' {
+			if seen[e.subject] {
+				return false
+			}
+			seen[e.subject] = true
+		}
+	}
+	return true
+}
+
 // parseIndexLine gives nil for a line without a certificate.
 func parseIndexLine(line string) (*indexEntry, error) {
 	if strings.TrimSpace(line) == "" || line[0] == '#' {

@@ -84,7 +84,10 @@ func (c *CA) issue(each [][]string, o IssueOptions) ([]*Issued, error) {
 				return err
 			}
 		}
-		return nil
+		if x.subjectsAreUnique() {
+			return nil
+		}
+		return c.writeAttributes()
 	})
 	if err != nil {
 		return nil, err

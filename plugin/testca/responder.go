@@ -23,6 +23,9 @@ import (
 // maxRequest bounds an OCSP request, in a body as in a path.
 const maxRequest = 16 << 10
 
+// maxPrefix bounds the slashes before the request in a path.
+const maxPrefix = 16
+
 // ResponderOptions describe how a responder answers.
 type ResponderOptions struct {
 	Validity time.Duration    // nextUpdate is that much after now; default an hour
@@ -169,16 +172,20 @@ func requestInBody(body io.Reader) (*ocsp.Request, error) {
 
 // requestInPath finds the base64 of a request in an escaped path. Where it begins
 // is not known: the responder's URL may have a path of its own, and `/` is a
-// letter of base64. So every place behind a slash is tried, from the left.
+// letter of base64. So the places behind the first slashes are tried, from the
+// left.
 func requestInPath(path string) (*ocsp.Request, error) {
-	if len(path) <= maxRequest {
-		for i := 0; i < len(path); i++ {
-			if path[i] != '/' {
-				continue
-			}
-			if asked, err := decodePath(path[i+1:]); err == nil {
-				return asked, nil
-			}
+	if len(path) > maxRequest {
+		return nil, errors.New("path too long")
+	}
+	for range maxPrefix {
+		_, rest, found := strings.Cut(path, "/")
+		if !found {
+			break
+		}
+		path = rest
+		if asked, err := decodePath(path); err == nil {
+			return asked, nil
 		}
 	}
 	return nil, errors.New("no OCSP request in the path")
