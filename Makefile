@@ -31,7 +31,7 @@ dev: ## a CA, a responder and the agent on this machine: real staples within sec
 build: ## bin/consul-ocsp for this machine
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w -X main.version=$(version) -X main.commit=$(commit)" -o bin/consul-ocsp ./cmd/consul-ocsp
 
-test: lint test-race ## everything that has to pass: lint, then every test with the race detector
+test: install lint test-race ## everything that has to pass: lint, then every test with the race detector
 
 # Each path is assigned by itself: the failure of a substitution counts only there.
 test-race: install ## every test with the race detector, against a real Consul, consul-template and HAProxy
@@ -45,8 +45,9 @@ bench: ## benchmarks into bin/bench.txt; old=FILE compares with an earlier one
 	$(GO) test -run '^$$' -bench '$(bench)' -benchmem ./... | tee bin/bench.txt
 	@if [ -n "$(old)" ]; then benchstat=$$($(tools)/build benchstat); $$benchstat $(old) bin/bench.txt; fi
 
-lint: ## gofmt, go mod tidy, go vet and staticcheck, all without a finding
+lint: ## gofmt, go mod tidy, go vet and staticcheck, all without a finding; no test that can be skipped
 	@unformatted=$$($(GOFMT) -l .); [ -z "$$unformatted" ] || { echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; } >&2
+	@! grep -rnE '\b[tbf]\.Skip' --include='*_test.go' . >&2 || { echo "a test skips: let it fail and say what is missing"; exit 1; } >&2
 	$(GO) mod tidy -diff
 	$(GO) vet ./...
 	@staticcheck=$$($(tools)/build staticcheck); set -x; $$staticcheck ./...
