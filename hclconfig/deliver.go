@@ -1,6 +1,11 @@
 package hclconfig
 
-import "time"
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+)
 
 // DeliverHAProxy is a HAProxy that a job's responses are pushed to.
 type DeliverHAProxy struct {
@@ -31,4 +36,98 @@ type DeliverExec struct {
 	Command []string
 	Timeout time.Duration
 	Source  Source
+}
+
+// deliver reads the deliver blocks of a job.
+func (p *parser) deliver(b *block, j *Job) {
+	targets := b.all("deliver", "TYPE", "[NAME]")
+	b.distinct(targets)
+	count := map[string]int{}
+	for _, t := range targets {
+		count[t.label(0)]++
+	}
+	sockets := map[string]*block{}
+	for _, t := range targets {
+		typ, name := t.label(0), t.label(1)
+		t.kind = fmt.Sprintf("deliver %q", typ)
+		if count[typ] > 1 && name == "" {
+			p.fail(t.at, "Missing name of deliver", fmt.Sprintf("%s has several of type %q: give each a name, as in deliver %q \"blue\" { … }.", b.title, typ, typ))
+		}
+		switch typ {
+		case "haproxy":
+			h := p.deliverHAProxy(t, name)
+			if first, ok := sockets[h.Socket]; ok {
+				p.duplicate("socket "+h.Socket, t.place("socket"), first.place("socket"))
+			}
+			sockets[h.Socket] = t
+			j.HAProxy = append(j.HAProxy, h)
+		case "nginx":
+			p.present(t)
+			j.Nginx = append(j.Nginx, p.deliverNginx(t, name))
+		case "exec":
+			j.Exec = append(j.Exec, p.deliverExec(t, name))
+		case "":
+		default:
+			p.invalid("type of deliver", t.at, oneOf("haproxy", "nginx", "exec")(typ))
+		}
+	}
+}
+
+func (p *parser) deliverHAProxy(b *block, name string) DeliverHAProxy {
+	h := DefaultHAProxy()
+	h.Name, h.Source = name, b.source()
+	before := len(p.diags)
+	b.text("socket", &h.Socket, haproxySocket)
+	b.text("method", &h.Method, oneOf("auto", "push", "reload", "file"))
+	b.command("reload", &h.Reload, false)
+	b.boolean("discover", &h.Discover)
+	b.text("on_revoked", &h.OnRevoked, oneOf("staple", "keep", "remove"))
+	b.duration("min_interval", &h.MinInterval, 0, day)
+	b.number("max_concurrent", &h.MaxConcurrent, 1, 10_000)
+	b.boolean("placeholder", &h.Placeholder)
+	b.done()
+	if len(p.diags) == before && len(h.Reload) > 0 && (h.Method == "push" || h.Method == "file") {
+		p.fail(b.place("reload"), "A reload that never happens",
+			fmt.Sprintf("method = %q never reloads, so this command would not be run. Remove it, or use method = \"auto\".", h.Method))
+	}
+	return h
+}
+
+func (p *parser) deliverNginx(b *block, name string) DeliverNginx {
+	n := DeliverNginx{Name: name, Test: []string{"nginx", "-t"}, Source: b.source()}
+	b.require("reload", `["nginx", "-s", "reload"]`)
+	b.command("reload", &n.Reload, true)
+	b.command("test", &n.Test, false)
+	b.text("file", &n.File, orEmpty(fileTemplate))
+	b.done()
+	return n
+}
+
+func (p *parser) deliverExec(b *block, name string) DeliverExec {
+	e := DeliverExec{Name: name, Timeout: 30 * time.Second, Source: b.source()}
+	b.require("command", `["/usr/local/bin/new-staple"]`)
+	b.command("command", &e.Command, true)
+	b.duration("timeout", &e.Timeout, instant, time.Hour)
+	b.done()
+	return e
+}
+
+// fileTemplate accepts a path in which {name} or {id} tells certificates apart.
+func fileTemplate(v string) string {
+	if problem := absoluteFile(v); problem != "" {
+		return problem
+	}
+	found := regexp.MustCompile(`\{[^{}]*\}`).FindAllString(v, -1)
+	for _, f := range found {
+		if f != "{name}" && f != "{id}" {
+			return fmt.Sprintf("%s stands for nothing. There are {name} and {id}.", f)
+		}
+	}
+	if len(found) == 0 {
+		return "All certificates would share this file. Put {name} or {id} into it."
+	}
+	if strings.ContainsAny(regexp.MustCompile(`\{(name|id)\}`).ReplaceAllString(v, ""), "{}") {
+		return "It holds a single brace. There are {name} and {id}."
+	}
+	return ""
 }

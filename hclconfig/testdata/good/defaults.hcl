@@ -1,0 +1,160 @@
+# Every setting of consul-ocsp with its default, so that this file does what an
+# empty one does: delete whatever you don't change. Settings without a default
+# have an example value and say "required".
+#
+# "${env.NAME}" in a string, or env.NAME instead of one, is replaced from the
+# environment; a variable that is not set is an error. Durations have units:
+# "90s", "5m", "1h30m". Paths are absolute. Files with certificates are PEM.
+#
+# A configuration may be split over several files; the blocks and settings of
+# all of them count together, and none may be there twice.
+
+# What this agent does: "fetch" takes part in the election of the one agent that
+# asks the responders; "deliver" brings staples to this node's servers.
+roles = ["fetch", "deliver"]
+
+# The node in status tables. Empty: what Consul calls this node, else the host.
+node_name = ""
+
+# Where verified responses survive restarts. Made with mode 0700.
+data_dir = "/var/lib/consul-ocsp"
+
+# One lock file for each HAProxy socket: one process at a time speaks to it.
+lock_dir = "/run/lock/consul-ocsp"
+
+# Folders that are accepted although other users can write there.
+trusted_folders = []
+
+# Fetch for this node's own certificates while the cluster can't.
+fallback = true
+
+log_level            = "info" # trace, debug, info, warn, error, off
+log_json             = false
+log_file             = ""     # empty: standard error
+log_rotate_bytes     = 0      # start a new file at this size; 0: never
+log_rotate_max_files = 0      # keep as many old files; 0: all
+
+# Without this block the agent is standalone: data_dir is its store.
+# What stays empty here is taken from Consul's variables (CONSUL_HTTP_TOKEN,
+# CONSUL_CACERT, …); CONSUL_HTTP_ADDR, CONSUL_HTTP_SSL and CONSUL_HTTP_SSL_VERIFY
+# count where address, enabled and verify are left out.
+consul {
+  address    = "127.0.0.1:8500" # also https://host:port, unix:///path
+  token      = ""               # better: token_file, or env.NAME
+  token_file = ""
+  datacenter = ""
+  namespace  = ""
+  partition  = ""
+
+  path        = "consul-ocsp/" # all keys are below; the same for the whole cluster
+  session_ttl = "30s"          # how soon a dead leader is noticed, from 10s to 24h
+  lock_delay  = "5s"           # pause before its lock is free again, at most 1m
+
+  tls {
+    enabled     = false
+    ca_file     = ""
+    cert_file   = "" # client certificate, together with key_file
+    key_file    = ""
+    server_name = "" # name in the server's certificate, where not its host
+    verify      = true
+  }
+}
+
+# How nodes tell the cluster which certificates they hold.
+announce {
+  certificate_ttl = "48h"  # no longer fetched so long after the last announcement
+  splay           = "20s"  # nodes wait up to this long, so that not all write at once
+  names           = false  # publish the names of announced certificates too
+  max             = 50000  # the leader accepts no more than these
+}
+
+# How responses are fetched, for all jobs. A job may have a fetch block of its
+# own for what is different there; one in a certificate may set the three marked
+# with (*).
+fetch {
+  min_delay = "5m"  # the next fetch is at half of a response's life,
+  max_delay = "1h"  # but neither sooner nor later than these
+  timeout   = "10s" # for one exchange from connecting to the last byte
+
+  responder          = [] # (*) URLs instead of the certificate's; [""]: don't fetch
+  host               = "" # (*) Host header
+  trusted_responders = "" # (*) file: certificates that may sign besides the issuer's own
+  trusted_issuers    = "" # file: announced certificates must chain to one of these
+
+  allowed_responders      = []    # hosts that may be asked, as in "*.example.com"
+  allow_private_addresses = false # for announced certificates and redirects
+  allow_sha1_signatures   = false
+
+  concurrency = 32  # exchanges at a time with one responder
+  rate        = 200 # and per second
+}
+
+# A job: certificates, and where their staples go. There can be any number.
+job "edge" {
+
+  # One certificate under a name of its own.
+  certificate "www" {
+    path      = "/etc/haproxy/certs/www.pem" # required; the first certificate in it is the leaf
+    issuer    = ""                           # file; empty: in the PEM, then <path>.issuer, then the CA's URL
+    ocsp_file = ""                           # empty: <path>.ocsp
+  }
+
+  # Many certificates, named by their file names without ending.
+  certificates {
+    paths   = ["/etc/haproxy/certs"] # required; folders and globs
+    exclude = []                     # globs for paths, or for file names
+  }
+
+  # What is different from the fetch block above.
+  fetch {}
+
+  write_files  = true # write <path>.ocsp, whatever the targets
+  write_issuer = true # and <path>.issuer where HAProxy would miss it
+
+  # A HAProxy. Several are told apart by a second label: deliver "haproxy" "blue".
+  deliver "haproxy" {
+    socket       = "/run/haproxy/admin.sock" # or host:port; the master's socket too
+    method       = "auto"                    # push: never reload; reload: always; file: write files only
+    reload       = []                        # command; empty: only the master socket can reload
+    on_revoked   = "staple"                  # clients are shown that it is revoked
+    min_interval = "1m"                      # between two reloads
+  }
+
+  # A command for each new response: DER on its standard input; CONSUL_OCSP_ID,
+  # _JOB, _NAME, _CERT, _FILE, _STATUS, _THIS_UPDATE and _NEXT_UPDATE are set.
+  deliver "exec" {
+    command = ["/usr/local/bin/new-staple"] # required; run without a shell
+    timeout = "30s"
+  }
+}
+
+# These are read and checked as well, but this version can do nothing with them
+# and accepts them at their defaults only. Blocks whose presence would already
+# mean something are commented out.
+
+enable_syslog   = false
+syslog_facility = "LOCAL0"
+log_ocsp_update = false
+
+telemetry {
+  metrics_prefix   = "consul_ocsp"
+  disable_hostname = false
+  statsd_address   = ""
+  dogstatsd_addr   = ""
+  dogstatsd_tags   = []
+}
+
+on_event {
+  command = []
+  webhook = ""
+  events  = ["revoked", "expiring", "recovered", "leader"]
+  timeout = "30s"
+}
+
+# http           { address = … }
+# pull           { address = … }
+# service        { name = "consul-ocsp" }
+# consul         { datacenters = [] }
+# fetch          { proxy = ""  history = 0 }
+# job …          { crt_list { path = … }  haproxy_config { path = … }  canary { … } }
+# deliver …      { haproxy: discover, max_concurrent, placeholder; type nginx }

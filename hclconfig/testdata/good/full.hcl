@@ -1,0 +1,111 @@
+# Every setting that works, none of them at its default.
+roles           = ["fetch"]
+node_name       = "lb-1.example"
+data_dir        = "/srv/ocsp"
+lock_dir        = "/run/ocsp-locks"
+trusted_folders = ["/opt/nomad/alloc", "/srv/certs/"]
+
+log_level            = "debug"
+log_json             = true
+log_file             = "/var/log/consul-ocsp.log"
+log_rotate_bytes     = 1048576
+log_rotate_max_files = 7
+
+consul {
+  address     = "https://consul.example.com:8501"
+  token       = "11111111-2222-3333-4444-555555555555"
+  datacenter  = "dc2"
+  namespace   = "tls"
+  partition   = "edge"
+  path        = "shared/ocsp"
+  session_ttl = "10s"
+  lock_delay  = "1s"
+  tls {
+    enabled     = true
+    ca_file     = "/etc/consul/ca.pem"
+    cert_file   = "/etc/consul/client.pem"
+    key_file    = "/etc/consul/client.key"
+    server_name = "server.dc2.consul"
+    verify      = false
+  }
+}
+
+announce {
+  certificate_ttl = "24h"
+  splay           = "0s"
+  names           = true
+  max             = 1000
+}
+
+fetch {
+  min_delay               = "10m"
+  max_delay               = "2h"
+  timeout                 = "5s"
+  responder               = ["http://ocsp.example.com/r1", "https://10.0.0.1:8443"]
+  host                    = "ocsp.example.com"
+  trusted_responders      = "/etc/ocsp/responders.pem"
+  trusted_issuers         = "/etc/ocsp/issuers.pem"
+  allowed_responders      = ["*.example.com", "10.0.0.1"]
+  allow_private_addresses = true
+  allow_sha1_signatures   = true
+  concurrency             = 4
+  rate                    = 20
+}
+
+job "edge" {
+  fetch {
+    min_delay = "30m"
+    responder = []
+    host      = ""
+  }
+  certificate "www" {
+    path      = "/etc/haproxy/certs/www.pem"
+    issuer    = "/etc/haproxy/ca/issuer.pem"
+    ocsp_file = "/var/lib/staples/www.der"
+    fetch {
+      responder          = [""]
+      host               = "other.example.com:8080"
+      trusted_responders = "/etc/ocsp/www.pem"
+    }
+  }
+  certificate "api" {
+    path = "/etc/haproxy/certs/api.pem"
+  }
+  certificates {
+    paths   = ["/etc/haproxy/more", "/srv/*/certs/*.pem"]
+    exclude = ["old-*", "/srv/test/**"]
+  }
+  deliver "haproxy" "blue" {
+    socket       = "/run/haproxy/blue.sock"
+    method       = "reload"
+    reload       = ["systemctl", "reload", "haproxy@blue"]
+    min_interval = "5m"
+  }
+  deliver "haproxy" "green" {
+    socket = "127.0.0.1:9999"
+    method = "push"
+  }
+  deliver "exec" "log" {
+    command = ["/usr/bin/logger", "new staple"]
+    timeout = "1m"
+  }
+}
+
+job "internal" {
+  write_files  = false
+  write_issuer = false
+  certificate "db" {
+    path = "/etc/pki/db.pem"
+  }
+  deliver "exec" {
+    command = ["/usr/local/bin/db-staple"]
+  }
+}
+
+# Only sets how announced certificates of this job are fetched.
+job "announced" {
+  fetch {
+    max_delay = "15m"
+    min_delay = "1m"
+  }
+}

@@ -1,0 +1,16 @@
+# What is left of defaults.hcl when every default is deleted.
+consul {}
+announce {}
+
+job "edge" {
+  certificate "www" {
+    path = "/etc/haproxy/certs/www.pem"
+  }
+  certificates {
+    paths = ["/etc/haproxy/certs"]
+  }
+  deliver "haproxy" {}
+  deliver "exec" {
+    command = ["/usr/local/bin/new-staple"]
+  }
+}
