@@ -1,0 +1,91 @@
+package responder
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Limits of one exchange.
+const (
+	// DefaultTimeout is that of a request that names none.
+	DefaultTimeout = 10 * time.Second
+	// MaxBody is the longest body of an answer, in bytes.
+	MaxBody = 64 << 10
+	// MaxRedirects is how many redirects are followed.
+	MaxRedirects = 3
+	// MaxGETURL is the longest URL that is asked by GET first, in bytes
+	// (RFC 5019 section 5).
+	MaxGETURL = 255
+)
+
+// Config is what a Client is made from. The zero Config is good.
+type Config struct {
+	// UserAgent is sent with every request; default "consul-ocsp".
+	UserAgent string
+	// RootCAs verify https servers; nil: the system's.
+	RootCAs *x509.CertPool
+	// Resolver resolves host names; nil: the system's.
+	Resolver *net.Resolver
+	// Now is the clock by which dates in Retry-After are read; default time.Now.
+	Now func() time.Time
+}
+
+// Client asks responders. Its methods may be called concurrently.
+type Client struct {
+	userAgent string
+	now       func() time.Time
+	// A pool of connections for each set of rules under which they were
+	// dialled, so that reuse can't go around the guard.
+	strict, loose *http.Transport
+	methods       methodMemory
+}
+
+// New makes a Client.
+func New(c Config) *Client {
+	if c.UserAgent == "" {
+		c.UserAgent = "consul-ocsp"
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &Client{
+		userAgent: c.UserAgent,
+		now:       c.Now,
+		strict:    newTransport(c, false),
+		loose:     newTransport(c, true),
+		methods:   methodMemory{now: c.Now},
+	}
+}
+
+// newTransport dials under one set of rules. Proxy stays nil: behind a proxy
+// the dialled address would say nothing.
+func newTransport(c Config, allowPrivate bool) *http.Transport {
+	dialer := &net.Dialer{
+		Timeout:        DefaultTimeout,
+		KeepAlive:      30 * time.Second,
+		Resolver:       c.Resolver,
+		ControlContext: guardDial(allowPrivate),
+	}
+	return &http.Transport{
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			return dialer.DialContext(ctx, network, address)
+		},
+		TLSClientConfig:        &tls.Config{RootCAs: c.RootCAs, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    DefaultTimeout,
+		DisableCompression:     true, // a small body must not unpack to a large one
+		MaxIdleConns:           512,
+		MaxIdleConnsPerHost:    128,
+		IdleConnTimeout:        30 * time.Second,
+		MaxResponseHeaderBytes: 32 << 10,
+	}
+}
+
+// Close closes idle connections. Exchanges under way go on.
+func (c *Client) Close() {
+	c.strict.CloseIdleConnections()
+	c.loose.CloseIdleConnections()
+}

@@ -1,0 +1,19 @@
+// Package responder speaks to a CA over HTTP: one exchange with an OCSP
+// responder (RFC 6960 appendix A, RFC 5019 section 5), and one download of an
+// issuer certificate (RFC 5280 section 4.2.2.1).
+//
+// What is promised:
+//
+//   - An exchange ends within its time, bodies and redirects included, and
+//     reads a bounded number of bytes.
+//   - No connection is made to an address that the [Guard] forbids. It is
+//     checked on the address that is dialled, after DNS, for every connection;
+//     a connection made under loose rules never serves a request under strict
+//     ones.
+//   - A failure is a [*Failure] with a one-word [Reason], or, where there is a
+//     body with the form of an OCSP response, an [*Answer].
+//
+// What is not: the answer is not verified, neither is the issuer certificate.
+// Whoever asked does that, with its own clock and certificates. Proxies are not
+// used, and the environment's are ignored. Nothing is cached.
+package responder
