@@ -22,7 +22,8 @@
 //
 // Processes and goroutines may issue, revoke and serve in one folder at the same
 // time: every change of the index is made under a lock file and put in place by
-// a rename. Lines that others wrote are kept byte for byte.
+// a rename. Lines that others wrote are kept byte for byte. openssl's tools do
+// not know the lock: let `openssl ca` and this package write one after the other.
 //
 // The package shares no code with the ones that read and judge responses, so
 // that a test of those does not compare their code with itself.

@@ -1,7 +1,6 @@
 package testca
 
 import (
-	"errors"
 	"fmt"
 	"math/big"
 	"strconv"
@@ -192,24 +191,24 @@ func formatSerial(n *big.Int) string {
 	return s
 }
 
+const wantTime = "time %q: want YYMMDDHHMMSSZ or YYYYMMDDHHMMSSZ"
+
 // parseTime reads the two forms of ASN.1: YYMMDDHHMMSSZ, where years from 50 on
 // are of the last century (RFC 5280, 4.1.2.5.1), and YYYYMMDDHHMMSSZ.
 func parseTime(s string) (time.Time, error) {
 	if len(s) == len("060102150405Z") {
 		year, err := strconv.Atoi(s[:2])
 		if err != nil {
-			return time.Time{}, fmt.Errorf("time %q: %w", s, errTime)
+			return time.Time{}, fmt.Errorf(wantTime, s)
 		}
 		s = map[bool]string{true: "19", false: "20"}[year >= 50] + s
 	}
 	t, err := time.Parse("20060102150405Z", s)
 	if err != nil || len(s) != len("20060102150405Z") {
-		return time.Time{}, fmt.Errorf("time %q: %w", s, errTime)
+		return time.Time{}, fmt.Errorf(wantTime, s)
 	}
 	return t, nil
 }
-
-var errTime = errors.New("want YYMMDDHHMMSSZ or YYYYMMDDHHMMSSZ")
 
 // formatTime writes two digits of the year where ASN.1 wants so, else four.
 func formatTime(t time.Time) string {

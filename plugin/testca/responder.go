@@ -51,7 +51,8 @@ type ResponderOptions struct {
 // Responder answers OCSP requests by GET, below any path, and by POST (RFC 6960,
 // A.1), for the certificates in the index as it is at that moment, and `GET
 // …/ca.crt` with the CA's certificate (DER), for AIA. The CertID's hash is the
-// request's. A nonce is ignored (RFC 5019, 2.2.1).
+// request's. A nonce is ignored (RFC 5019, 2.2.1). It should see the path as it
+// came: an http.ServeMux before it redirects requests whose base64 has `//`.
 func (c *CA) Responder(o ResponderOptions) http.Handler {
 	if o.Validity == 0 {
 		o.Validity = time.Hour
