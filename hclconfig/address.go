@@ -3,6 +3,7 @@ package hclconfig
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"path"
 	"path/filepath"
@@ -16,8 +17,17 @@ import (
 // for any characters, dots too: "*.example.com" fits every name below
 // example.com and not example.com itself.
 func MatchHost(pattern, host string) bool {
-	fits, err := path.Match(strings.ToLower(pattern), strings.ToLower(strings.TrimSuffix(host, ".")))
+	fits, err := path.Match(plainHost(pattern), plainHost(host))
 	return err == nil && fits
+}
+
+// plainHost makes different writings of a host equal.
+func plainHost(h string) string {
+	h = strings.ToLower(strings.TrimSuffix(h, "."))
+	if a, err := netip.ParseAddr(strings.Trim(h, "[]")); err == nil {
+		return a.Unmap().WithZone("").String()
+	}
+	return h
 }
 
 // hostPattern accepts patterns for MatchHost.
@@ -25,7 +35,7 @@ func hostPattern(v string) string {
 	if regexp.MustCompile(`^[A-Za-z0-9*._:-]+$`).MatchString(v) && !hasPort(v) {
 		return ""
 	}
-	return fmt.Sprintf("%q is no pattern for hosts. Write a host name, an address or a \"*\" for any part, without scheme, port and path: \"*.example.com\".", v)
+	return fmt.Sprintf("%s is no pattern for hosts. Write a host name, an address or a \"*\" for any part, without scheme, port and path: \"*.example.com\".", quoted(v))
 }
 
 // hasPort tells host:port from an IPv6 address.
@@ -49,8 +59,21 @@ func redacted(v string) string {
 	return u.Redacted()
 }
 
+// quoted returns an address for messages, without what may be a password.
+func quoted(v string) string {
+	if i := strings.LastIndexByte(v, '@'); i >= 0 {
+		v = "…" + v[i:]
+	}
+	return strconv.Quote(v)
+}
+
 // responderURL accepts where OCSP requests can be sent.
-func responderURL(v string) string { return webURL(v, "http://ocsp.example.com") }
+func responderURL(v string) string {
+	if u, err := url.Parse(v); err == nil && u.User != nil {
+		return "The URL holds a user or password, which would show in logs and status. Remove it; responders answer without."
+	}
+	return webURL(v, "http://ocsp.example.com")
+}
 
 // webhookURL accepts where events can be sent.
 func webhookURL(v string) string { return webURL(v, "https://hooks.example.com/staples") }
@@ -77,7 +100,7 @@ func hostHeader(v string) string {
 	if regexp.MustCompile(`^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?$`).MatchString(v) {
 		return ""
 	}
-	return fmt.Sprintf("%q is no host. Write its name, with a port where needed: \"ocsp.example.com\".", v)
+	return fmt.Sprintf("%s is no host. Write its name, with a port where needed: \"ocsp.example.com\".", quoted(v))
 }
 
 // proxyAddress accepts a URL or host:port.
@@ -92,14 +115,14 @@ func proxyAddress(v string) string {
 func hostPort(v string) string {
 	host, number, err := net.SplitHostPort(v)
 	if err != nil || host == "" || net.ParseIP(host) == nil && hostHeader(host) != "" {
-		return fmt.Sprintf("%q is not host:port. Write for example \"127.0.0.1:9000\".", v)
+		return fmt.Sprintf("%s is not host:port. Write for example \"127.0.0.1:9000\".", quoted(v))
 	}
 	return port(number)
 }
 
 func port(v string) string {
 	if n, err := strconv.ParseUint(v, 10, 16); err != nil || n == 0 {
-		return fmt.Sprintf("%q is no port. Ports are 1 to 65535.", v)
+		return fmt.Sprintf("%s is no port. Ports are 1 to 65535.", quoted(v))
 	}
 	return ""
 }
@@ -113,7 +136,7 @@ func listenAddress(v string) string {
 		return port(number)
 	}
 	if problem := hostPort(v); problem != "" {
-		return fmt.Sprintf("%q can't be listened on. Write host:port, or unix:// and an absolute path.", v)
+		return fmt.Sprintf("%s can't be listened on. Write host:port, or unix:// and an absolute path.", quoted(v))
 	}
 	return ""
 }
@@ -125,23 +148,26 @@ func consulAddress(v string) string {
 		return absoluteFile(file)
 	}
 	if strings.Contains(v, "://") {
+		if u, err := url.Parse(v); err == nil && u.User != nil {
+			return "The URL holds a user or password. Set CONSUL_HTTP_AUTH in the environment instead."
+		}
 		return webURL(v, "https://consul.example.com:8501")
 	}
 	if hostHeader(v) == "" {
 		return ""
 	}
-	return fmt.Sprintf("%q is no address of Consul. Write host:port, a URL, or unix:// and an absolute path.", v)
+	return fmt.Sprintf("%s is no address of Consul. Write host:port, a URL, or unix:// and an absolute path.", quoted(v))
 }
 
 // haproxySocket accepts where HAProxy listens for commands.
 func haproxySocket(v string) string {
 	switch {
 	case strings.HasPrefix(v, "unix@") || strings.HasPrefix(v, "unix://"):
-		return fmt.Sprintf("%q has a prefix. Write the path of the socket alone, as in \"/run/haproxy/admin.sock\".", v)
+		return fmt.Sprintf("%s has a prefix. Write the path of the socket alone, as in \"/run/haproxy/admin.sock\".", quoted(v))
 	case filepath.IsAbs(v):
 		return absoluteFile(v)
 	case hostPort(v) == "":
 		return ""
 	}
-	return fmt.Sprintf("%q is neither the absolute path of a unix socket nor host:port. Write what HAProxy's \"stats socket\" says: \"/run/haproxy/admin.sock\".", v)
+	return fmt.Sprintf("%s is neither the absolute path of a unix socket nor host:port. Write what HAProxy's \"stats socket\" says: \"/run/haproxy/admin.sock\".", quoted(v))
 }

@@ -163,13 +163,17 @@ func (b *block) done() {
 
 // unknown refuses a name and says which ones there are.
 func (b *block) unknown(what, name string, at hcl.Range, valid []string) {
-	in := b.title
-	if in == "" {
-		in = "the top level"
+	in := "in " + b.title
+	if b.title == "" {
+		in = "at the top level"
 	}
-	detail := fmt.Sprintf("There is no %s %q in %s.", what, name, in)
+	detail := fmt.Sprintf("There is no %s %q %s.", what, name, in)
 	if near := nearest(name, valid); near != "" {
 		detail += fmt.Sprintf(" Did you mean %q?", near)
+	} else if near := nearest(name, b.types); near != "" {
+		detail += fmt.Sprintf(" Did you mean the block %s { … }?", near)
+	} else if near := nearest(name, b.names); near != "" {
+		detail += fmt.Sprintf(" Did you mean the attribute %s = …?", near)
 	}
 	if len(valid) == 0 {
 		detail += " It holds none of that kind."

@@ -55,12 +55,16 @@ func (p *parser) deliver(b *block, j *Job) {
 		}
 		switch typ {
 		case "haproxy":
+			before := len(p.diags)
 			h := p.deliverHAProxy(t, name)
+			j.HAProxy = append(j.HAProxy, h)
+			if len(p.diags) > before {
+				continue
+			}
 			if first, ok := sockets[h.Socket]; ok {
 				p.duplicate("socket "+h.Socket, t.place("socket"), first.place("socket"))
 			}
 			sockets[h.Socket] = t
-			j.HAProxy = append(j.HAProxy, h)
 		case "nginx":
 			p.present(t)
 			j.Nginx = append(j.Nginx, p.deliverNginx(t, name))

@@ -34,6 +34,9 @@ func (p *parser) eval(expr hclsyntax.Expression) (cty.Value, bool) {
 		return cty.NilVal, false
 	}
 	value, diags := expr.Value(&hcl.EvalContext{Variables: map[string]cty.Value{"env": cty.ObjectVal(env)}})
+	for _, d := range diags {
+		d.Detail += " Write the value itself, or read it from the environment as env.NAME."
+	}
 	p.diags = append(p.diags, diags...)
 	if diags.HasErrors() || !value.IsWhollyKnown() {
 		return cty.NilVal, false

@@ -44,7 +44,7 @@ func (p *parser) fetch(b *block, f Fetch) Fetch {
 	b.number("rate", &f.Rate, 1, 100_000)
 	b.number("history", &f.History, 0, 10_000)
 	b.done()
-	if len(p.diags) == before && f.MinDelay > f.MaxDelay {
+	if len(p.diags) == before && f.MinDelay > f.MaxDelay && (b.has("min_delay") || b.has("max_delay")) {
 		p.fail(b.place("min_delay", "max_delay"), "min_delay above max_delay",
 			fmt.Sprintf("The next fetch is between min_delay (%s) and max_delay (%s) from now. Raise max_delay or lower min_delay; "+
 				"what this block leaves out is that of the fetch block around it, or the default.", short(f.MinDelay), short(f.MaxDelay)))

@@ -31,8 +31,8 @@ func redact(source []byte) []byte {
 		}
 		blank(text[m[1] : m[1]+end])
 	}
-	for _, m := range regexp.MustCompile(`://[^/@\s"]*@`).FindAllIndex(source, -1) {
-		blank(text[m[0]+len("://") : m[1]-1])
+	for _, m := range regexp.MustCompile(`(?://|")([^/@\s":]*:[^/@\s"]*)@`).FindAllSubmatchIndex(source, -1) {
+		blank(text[m[2]:m[3]])
 	}
 	return text
 }

@@ -43,7 +43,7 @@ func (b *block) texts(name string, dst *[]string, checks ...check) {
 		return
 	}
 	if t := v.Type(); !t.IsTupleType() && !t.IsListType() && !t.IsSetType() {
-		b.p.invalid(name, a.Expr.Range(), fmt.Sprintf("A list of strings is needed here, not a %s. Put brackets around it: %s = [ … ].", t.FriendlyName(), name))
+		b.p.invalid(name, a.Expr.Range(), fmt.Sprintf("A list of strings is needed here, not a %s. Put brackets around it: %s = [ … ].", typeName(t), name))
 		return
 	}
 	list := []string{}
@@ -153,7 +153,7 @@ func (p *parser) string(name string, v cty.Value, at hcl.Range) (string, bool) {
 		return "", false
 	}
 	if v.Type() != cty.String {
-		p.invalid(name, at, fmt.Sprintf("A string is needed here, not a %s. Put it in double quotes.", v.Type().FriendlyName()))
+		p.invalid(name, at, fmt.Sprintf("One string in double quotes is needed here, not a %s.", typeName(v.Type())))
 		return "", false
 	}
 	return v.AsString(), true
@@ -165,4 +165,15 @@ func elementRange(expr hclsyntax.Expression, i int) hcl.Range {
 		return list.Exprs[i].Range()
 	}
 	return expr.Range()
+}
+
+// typeName calls types as users of job files know them.
+func typeName(t cty.Type) string {
+	switch {
+	case t.IsTupleType():
+		return "list"
+	case t.IsPrimitiveType():
+		return t.FriendlyName()
+	}
+	return "map"
 }

@@ -3,6 +3,8 @@ package hclconfig
 import (
 	"fmt"
 	"path/filepath"
+
+	"github.com/hashicorp/hcl/v2"
 )
 
 // checkWhole refuses what is right in each block and wrong together. It runs
@@ -24,8 +26,12 @@ func (p *parser) checkStandalone(c *Config) {
 			return
 		}
 	}
-	p.lost("Nothing to do", "No job names a certificate, and without a consul block no other node can announce one. "+
-		"Add a certificate to a job:\n  job \"edge\" {\n    certificate \"www\" { path = \"/etc/haproxy/certs/www.pem\" }\n  }\nOr work for a cluster:"+remedy)
+	at := hcl.Range{Filename: c.Files[0], Start: hcl.InitialPos, End: hcl.InitialPos}
+	if len(c.Jobs) > 0 {
+		at = p.places[c.Jobs[0].Source]
+	}
+	p.fail(at, "Nothing to do", "No job names a certificate, and without a consul block no other node can announce one. "+
+		"Add a certificate to a job:\n  job \"edge\" {\n    certificate \"www\" { path = \"/etc/haproxy/certs/www.pem\" }\n  }\nOr work for a cluster."+remedy)
 }
 
 // checkFiles refuses one file for the responses of two certificates.

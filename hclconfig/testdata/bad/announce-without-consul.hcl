@@ -1,0 +1,6 @@
+announce {}
+job "edge" {
+  certificate "www" {
+    path = "/etc/haproxy/certs/www.pem"
+  }
+}

@@ -1,0 +1,3 @@
+consul {}
+log_level = "info"
+log_level = "debug"

@@ -1,0 +1,7 @@
+job "edge" {
+  certifcate "www" {
+    path = "/etc/haproxy/certs/www.pem"
+  }
+  delivery "haproxy" {}
+}
+consull {}

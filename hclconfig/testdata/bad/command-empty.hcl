@@ -1,0 +1,8 @@
+job "edge" {
+  deliver "exec" "one" {
+    command = []
+  }
+  deliver "exec" "two" {
+    command = ["", "-v"]
+  }
+}

@@ -1,0 +1,3 @@
+consul {
+  address = "consul server"
+}

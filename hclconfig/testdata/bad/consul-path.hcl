@@ -1,0 +1,3 @@
+consul {
+  path = "/consul//ocsp/"
+}

@@ -1,0 +1,3 @@
+job "edge" {
+  deliver "haprox" {}
+}

@@ -1,0 +1,4 @@
+consul {
+  token = env.MISSING_TOKEN
+}
+data_dir = "/srv/${env.MISSING_NODE}"

@@ -1,0 +1,2 @@
+consul {}
+data_dir = lower("/SRV")

@@ -1,0 +1,8 @@
+job "edge" {
+  certificates {
+    paths = ["/etc/haproxy/certs/[ab.pem"]
+  }
+  certificates {
+    paths = []
+  }
+}

@@ -1,0 +1,6 @@
+job "edge" {
+  deliver "haproxy" {
+    method     = "pull"
+    on_revoked = "hide"
+  }
+}

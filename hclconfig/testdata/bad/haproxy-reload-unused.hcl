@@ -1,0 +1,6 @@
+job "edge" {
+  deliver "haproxy" {
+    method = "push"
+    reload = ["systemctl", "reload", "haproxy"]
+  }
+}

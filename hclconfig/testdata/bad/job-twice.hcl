@@ -1,0 +1,6 @@
+job "edge" {
+  certificate "www" {
+    path = "/etc/haproxy/certs/www.pem"
+  }
+}
+job "edge" {}

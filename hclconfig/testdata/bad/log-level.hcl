@@ -1,0 +1,2 @@
+consul {}
+log_level = "warning"

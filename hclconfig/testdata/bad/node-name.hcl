@@ -1,0 +1,2 @@
+consul {}
+node_name = "rack 1/lb"

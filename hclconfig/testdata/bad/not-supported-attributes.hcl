@@ -1,0 +1,36 @@
+fallback        = false
+enable_syslog   = true
+syslog_facility = "DAEMON"
+log_ocsp_update = true
+
+telemetry {
+  metrics_prefix   = "ocsp"
+  disable_hostname = true
+  statsd_address   = "127.0.0.1:8125"
+  dogstatsd_addr   = "127.0.0.1:8125"
+  dogstatsd_tags   = ["edge"]
+}
+on_event {
+  command = ["/usr/local/bin/event"]
+  webhook = "https://hooks.example.com/staples"
+  events  = ["revoked"]
+  timeout = "10s"
+}
+consul {
+  datacenters = ["dc2"]
+}
+fetch {
+  proxy   = "http://user:geheim@proxy.example.com:3128"
+  history = 10
+}
+job "edge" {
+  fetch {
+    proxy = "127.0.0.1:3128"
+  }
+  deliver "haproxy" {
+    discover       = true
+    on_revoked     = "remove"
+    max_concurrent = 2
+    placeholder    = true
+  }
+}

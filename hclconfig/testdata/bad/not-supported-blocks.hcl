@@ -1,0 +1,36 @@
+http {
+  address        = "127.0.0.1:8509"
+  staple_metrics = false
+  tls {
+    cert_file = "/etc/consul-ocsp.d/tls.pem"
+    key_file  = "/etc/consul-ocsp.d/tls.key"
+    ca_file   = "/etc/consul-ocsp.d/ca.pem"
+  }
+}
+pull {
+  address = "unix:///run/consul-ocsp/pull.sock"
+}
+service {
+  name = "ocsp"
+  tags = ["edge"]
+}
+consul {}
+job "edge" {
+  crt_list {
+    path = "/etc/haproxy/crt-list.txt"
+  }
+  haproxy_config {
+    path = "/etc/haproxy/haproxy.cfg"
+  }
+  deliver "nginx" {
+    reload = ["nginx", "-s", "reload"]
+    test   = []
+    file   = "/etc/nginx/ocsp/{name}.ocsp"
+  }
+  canary {
+    certificate = "canary"
+    revoke      = ["/usr/local/bin/revoke"]
+    renew       = ["/usr/local/bin/renew"]
+    every       = "12h"
+  }
+}

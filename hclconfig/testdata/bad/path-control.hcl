@@ -1,0 +1,5 @@
+job "edge" {
+  certificate "www" {
+    path = "/etc/haproxy/certs/www.pem\nset"
+  }
+}

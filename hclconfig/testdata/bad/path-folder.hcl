@@ -1,0 +1,6 @@
+job "edge" {
+  certificate "www" {
+    path = "/etc/haproxy/certs/"
+  }
+}
+data_dir = ""

@@ -1,0 +1,5 @@
+job "edge" {
+  certificate "www" {}
+  certificates {}
+  deliver "exec" {}
+}

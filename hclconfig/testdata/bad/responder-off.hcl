@@ -1,0 +1,4 @@
+consul {}
+fetch {
+  responder = ["", "http://ocsp.example.com"]
+}

@@ -1,0 +1,2 @@
+consul {}
+roles = ["fetch", "fetch", "delivr"]

@@ -1,0 +1,3 @@
+consul {}
+roles = "fetch"
+trusted_folders = ["/srv", 5]

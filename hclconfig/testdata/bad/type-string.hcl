@@ -1,0 +1,4 @@
+consul {
+  address = 8500
+}
+data_dir = ["/srv"]

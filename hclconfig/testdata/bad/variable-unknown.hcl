@@ -1,0 +1,5 @@
+consul {
+  token = var.token
+}
+log_level = info
+node_name = "${env}"

@@ -1,0 +1,9 @@
+job "edge" {
+  write_files = false
+  certificate "www" {
+    path = "/etc/haproxy/certs/www.pem"
+  }
+  deliver "haproxy" {
+    method = "file"
+  }
+}

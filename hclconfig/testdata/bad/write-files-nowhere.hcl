@@ -1,0 +1,6 @@
+job "edge" {
+  write_files = false
+  certificate "www" {
+    path = "/etc/haproxy/certs/www.pem"
+  }
+}
