@@ -1,0 +1,127 @@
+package writer
+
+import (
+	"context"
+	"crypto/x509"
+	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
+)
+
+// Certificate is one certificate file of this node and what is to be done for
+// it. The same ID may stand behind several files; each is served on its own.
+type Certificate struct {
+	ID        string // staple.ID of the leaf
+	Job, Name string
+	Path      string // the PEM, as the server knows it
+	OCSPFile  string // empty: <Path>.ocsp
+	Leaf      *x509.Certificate
+	Issuer    *x509.Certificate // nil: not known yet; everything is refused then
+	// IssuerInPEM says that the PEM holds its issuer. Otherwise a running HAProxy
+	// may lack it, even if a file beside the PEM has it by now.
+	IssuerInPEM bool
+	// IssuerKnown says that a starting HAProxy finds the issuer: in the PEM, in
+	// <Path>.issuer or otherwise. Up to HAProxy 3.4 a .ocsp file without that
+	// stops the start.
+	IssuerKnown bool
+	Names       []string
+	MustStaple  bool
+	WriteFile   bool
+	WriteIssuer bool   // write <Path>.issuer where HAProxy does not know the issuer
+	OnRevoked   string // "" or "staple", "keep", "remove"
+	Options     Options
+	Targets     []Target
+}
+
+// Options are how responses to a certificate are verified.
+type Options struct {
+	AllowSHA1Signatures bool
+	TrustedResponders   []*x509.Certificate
+}
+
+// file is where the response goes.
+func (c *Certificate) file() string {
+	if c.OCSPFile != "" {
+		return c.OCSPFile
+	}
+	return c.Path + ".ocsp"
+}
+
+// verify judges a response for this certificate.
+func (c *Certificate) verify(der []byte, now time.Time) (*staple.Facts, error) {
+	if c.Issuer == nil {
+		return nil, refuse(ReasonIssuerUnknown, "certificate %q: its issuer is not known", c.Name)
+	}
+	f, err := staple.Verify(der, c.Leaf, c.Issuer, staple.Options{
+		Now:                 now,
+		AllowSHA1Signatures: c.Options.AllowSHA1Signatures,
+		TrustedResponders:   c.Options.TrustedResponders,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if f.Status != staple.Good && f.Status != staple.Revoked {
+		return nil, &staple.Refusal{Reason: staple.StatusUnknown, Detail: "the responder does not know the certificate"}
+	}
+	// Kept for as long as the staple is: the signer would be the larger part.
+	f.Signer = nil
+	return f, nil
+}
+
+// supersedes is the one rule for which of two responses stays.
+func supersedes(f, old *staple.Facts) bool {
+	if old == nil {
+		return true
+	}
+	return record.Supersedes(string(f.Status), f.ThisUpdate, string(old.Status), old.ThisUpdate)
+}
+
+// Staple is what a target is told. Facts.Signer is nil.
+type Staple struct {
+	Certificate Certificate
+	Facts       *staple.Facts
+	// File holds the response now. It is empty where no file is to be written,
+	// where that failed, and where a revoked certificate's file was removed.
+	File string
+}
+
+// Target is told of each new response. It must be comparable with ==, as a
+// pointer is; the same value in several certificates is one target, which is
+// told of one certificate at a time.
+type Target interface {
+	// Name is for logs and status.
+	Name() string
+	// Install makes the staple served. It returns nil only when that was seen.
+	// It ends soon after ctx does; the timeout of a single try is its own.
+	Install(ctx context.Context, s Staple) (Outcome, error)
+	// Epoch is a word that changes when what is behind the target was restarted
+	// or reloaded: then everything is installed again. Empty: never. On an error
+	// the word before counts on.
+	Epoch(ctx context.Context) (string, error)
+}
+
+// Reloaded is the How of an Outcome whose Install itself caused a new epoch.
+const Reloaded = "reload"
+
+// Outcome is how a target served a staple: a word such as "unchanged", "set",
+// "transaction", Reloaded, "file", "run".
+type Outcome struct {
+	How    string
+	Detail string
+}
+
+// Source is where responses come from: Consul, or data_dir without it. Follow
+// calls deliver with what is newer than held says, at once, on each change, and
+// after a wake for ids that were not there before. It returns nil with ctx.
+type Source interface {
+	Follow(ctx context.Context, ids func() []string, held func(id string) (record.Meta, bool),
+		deliver func(ctx context.Context, list []record.Staple), wake <-chan struct{}) error
+}
+
+// Store keeps the verified responses over restarts.
+type Store interface {
+	Staple(id string) (record.Staple, bool, error)
+	Put(record.Staple) (changed bool, err error)
+	Replace(record.Staple) error
+}

@@ -1,0 +1,137 @@
+package writer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// maxOutput bounds what is kept and logged of a command's output.
+const maxOutput = 4 << 10
+
+// command is a Target that runs a program.
+type command struct {
+	args    []string
+	timeout time.Duration
+	log     hclog.Logger
+}
+
+// NewExec makes a target that runs args for each new staple: the DER on its
+// standard input, the rest of what it may need in its environment:
+//
+//	CONSUL_OCSP_ID           id of the certificate
+//	CONSUL_OCSP_JOB, _NAME   where it is configured
+//	CONSUL_OCSP_CERT, _FILE  paths; _FILE is empty where no file holds the staple
+//	CONSUL_OCSP_STATUS       "good" or "revoked"
+//	CONSUL_OCSP_THIS_UPDATE, _NEXT_UPDATE  RFC 3339, UTC
+//
+// Exit status 0 is success, everything else is tried again. After timeout (0:
+// 30 s) the program is killed with its whole process group. args is not read by
+// a shell. A staple may be handed over more than once: after a restart of this
+// process, after a changed configuration, and when a failed file was written
+// later.
+func NewExec(args []string, timeout time.Duration, log hclog.Logger) Target {
+	if timeout <= 0 {
+		timeout = 30 * time.Second
+	}
+	return &command{args: args, timeout: timeout, log: log}
+}
+
+func (c *command) Name() string {
+	if len(c.args) == 0 {
+		return "exec"
+	}
+	return "exec " + c.args[0]
+}
+
+// Epoch is empty: a program that ended can't forget.
+func (c *command) Epoch(context.Context) (string, error) { return "", nil }
+
+func (c *command) Install(ctx context.Context, s Staple) (Outcome, error) {
+	if len(c.args) == 0 {
+		return Outcome{}, refuse("exec", "no command")
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	var out bounded
+	cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...)
+	cmd.Env = append(inherited(), environment(s)...)
+	cmd.Stdin = bytes.NewReader(s.Facts.DER)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	// A grandchild that left the group may keep the output open.
+	cmd.WaitDelay = time.Second
+	err := cmd.Run()
+	if errors.Is(err, exec.ErrWaitDelay) && cmd.ProcessState.Success() {
+		err = nil // it left something running that holds the output open
+	}
+	switch {
+	case err == nil:
+		c.log.Debug("command ran", "command", c.args[0], "job", s.Certificate.Job, "name", s.Certificate.Name, "output", out.String())
+		return Outcome{How: "run"}, nil
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return Outcome{}, refuse("timeout", "%s: killed after %s: %s", c.args[0], c.timeout, out.String())
+	default:
+		return Outcome{}, &Error{Reason: "exec", Err: fmt.Errorf("%s: %w: %s", c.args[0], err, out.String())}
+	}
+}
+
+// inherited is our own environment without the variables that we set and
+// without Consul's token: who needs that in a command gives it there.
+func inherited() []string {
+	var env []string
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "CONSUL_OCSP_") && !strings.HasPrefix(v, "CONSUL_HTTP_TOKEN=") {
+			env = append(env, v)
+		}
+	}
+	return env
+}
+
+func environment(s Staple) []string {
+	c := &s.Certificate
+	return []string{
+		"CONSUL_OCSP_ID=" + c.ID,
+		"CONSUL_OCSP_JOB=" + c.Job,
+		"CONSUL_OCSP_NAME=" + c.Name,
+		"CONSUL_OCSP_CERT=" + c.Path,
+		"CONSUL_OCSP_FILE=" + s.File,
+		"CONSUL_OCSP_STATUS=" + string(s.Facts.Status),
+		"CONSUL_OCSP_THIS_UPDATE=" + s.Facts.ThisUpdate.UTC().Format(time.RFC3339),
+		"CONSUL_OCSP_NEXT_UPDATE=" + s.Facts.NextUpdate.UTC().Format(time.RFC3339),
+	}
+}
+
+// bounded keeps the first maxOutput bytes written to it and drops the rest.
+type bounded struct {
+	b       bytes.Buffer
+	dropped bool
+}
+
+func (o *bounded) Write(p []byte) (int, error) {
+	room := maxOutput - o.b.Len()
+	if len(p) > room {
+		o.b.Write(p[:room])
+		o.dropped = true
+		return len(p), nil
+	}
+	return o.b.Write(p)
+}
+
+// String is the output on one line.
+func (o *bounded) String() string {
+	s := strings.Join(strings.Fields(strings.ToValidUTF8(o.b.String(), "?")), " ")
+	if o.dropped {
+		s += " …"
+	}
+	return s
+}

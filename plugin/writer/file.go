@@ -1,0 +1,266 @@
+package writer
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// maxFile bounds what is read of a file that is already there. HAProxy reads
+// no more than tune.bufsize (16,384) of one.
+const maxFile = 64 << 10
+
+// newMode is the mode of a file that was not there: HAProxy reads it under
+// whatever user it runs, and a staple is no secret.
+const newMode = 0o644
+
+// file is one destination.
+type file struct {
+	path  string // as the server knows it
+	like  string // a new file takes owner and group of this one where permitted
+	trust trust
+}
+
+// read returns what the file holds; nil when it does not exist. What is longer
+// than maxFile is cut there: no response is that long.
+func (f file) read() ([]byte, error) {
+	p, err := f.trust.locate(f.path)
+	if err != nil || !p.exists {
+		return nil, err
+	}
+	return readPlace(p)
+}
+
+func readPlace(p place) ([]byte, error) {
+	// Without O_NONBLOCK a pipe put there since would hold us.
+	r, err := os.OpenFile(p.path(), os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, refuse(ReasonPath, "%w", err)
+	}
+	defer r.Close()
+	b, err := io.ReadAll(io.LimitReader(r, maxFile))
+	if err != nil {
+		return nil, refuse(ReasonPath, "%w", err)
+	}
+	return b, nil
+}
+
+// replace makes the file hold content, whole or not at all, also across a
+// crash or a power cut. decide is called with what the file holds (nil: no
+// file) while no other process of ours can write it, and says whether content
+// shall take its place. Content that is there already is not written again.
+//
+// The temporary name begins with a dot and ends in .ocsp: HAProxy loads
+// anything else in a folder of certificates as a certificate. renameio is not
+// used because its temporary names end in digits, and because it neither
+// keeps the owner nor syncs the folder.
+func (f file) replace(content []byte, decide func(old []byte) (bool, error)) (written bool, err error) {
+	p, err := f.trust.locate(f.path)
+	if err != nil {
+		return false, err
+	}
+	// Looked at before any lock: nearly always nothing is to be done.
+	if p.exists {
+		old, err := readPlace(p)
+		if err == nil && bytes.Equal(old, content) {
+			return false, nil
+		}
+	}
+	tmp, err := f.reserve(p)
+	if err != nil {
+		return false, err
+	}
+	defer func() {
+		if !written {
+			os.Remove(tmp.Name())
+		}
+		tmp.Close() // ends the lock, so after the rename or the removal
+	}()
+	var old []byte
+	if p, err = f.trust.locate(f.path); err != nil {
+		return false, err
+	}
+	if p.exists {
+		if old, err = readPlace(p); err != nil {
+			return false, err
+		}
+	}
+	if bytes.Equal(old, content) && p.exists {
+		return false, nil
+	}
+	if ok, err := decide(old); !ok || err != nil {
+		return false, err
+	}
+	if err := f.fill(tmp, p, content); err != nil {
+		return false, err
+	}
+	if err := os.Rename(tmp.Name(), p.path()); err != nil {
+		return false, refuse(ReasonWrite, "%w", err)
+	}
+	written = true
+	return written, syncFolder(p.folder)
+}
+
+// fill writes content and gives the file its owner, group and mode.
+func (f file) fill(tmp *os.File, p place, content []byte) error {
+	if err := tmp.Truncate(0); err != nil {
+		return refuse(ReasonWrite, "%w", err)
+	}
+	if _, err := tmp.WriteAt(content, 0); err != nil {
+		return refuse(ReasonWrite, "%w", err)
+	}
+	if err := f.own(tmp, p); err != nil {
+		return err
+	}
+	if err := tmp.Sync(); err != nil {
+		return refuse(ReasonWrite, "%w", err)
+	}
+	return nil
+}
+
+// own keeps owner, group and mode of the file that is replaced. A new file is
+// readable by all and takes the certificate's owner and group where permitted.
+func (f file) own(tmp *os.File, p place) error {
+	mode := fs.FileMode(newMode)
+	if p.exists {
+		fi, err := os.Lstat(p.path())
+		if err != nil {
+			return refuse(ReasonWrite, "%w", err)
+		}
+		uid, gid := owner(fi)
+		if p.sticky && uid != 0 && uid != f.trust.uid {
+			return refuse(ReasonOwner, "%s belongs to %s in a folder where everybody can create files", p.path(), userName(uid))
+		}
+		mode = fi.Mode().Perm()
+		if err := chown(tmp, uid, gid); err != nil {
+			return refuse(ReasonOwner, "%s belongs to %s, group %s, and we are not permitted to keep that: give it to %s or remove it",
+				p.path(), userName(uid), groupName(gid), userName(f.trust.uid))
+		}
+	} else if fi, err := os.Stat(f.like); err == nil {
+		uid, gid := owner(fi)
+		if chown(tmp, uid, gid) != nil {
+			// An ordinary user can't give files away, but may be of that group.
+			_ = tmp.Chown(-1, int(gid))
+		}
+	}
+	// After the change of owner, which may clear bits.
+	if err := tmp.Chmod(mode); err != nil {
+		return refuse(ReasonWrite, "%w", err)
+	}
+	return nil
+}
+
+func chown(tmp *os.File, uid, gid uint32) error {
+	fi, err := tmp.Stat()
+	if err != nil {
+		return err
+	}
+	if u, g := owner(fi); u == uid && g == gid {
+		return nil
+	}
+	return tmp.Chown(int(uid), int(gid))
+}
+
+func syncFolder(folder string) error {
+	d, err := os.Open(folder)
+	if errors.Is(err, fs.ErrPermission) {
+		// A folder that may be written but not listed can't be opened; the
+		// name is then durable when the system writes it back.
+		return nil
+	}
+	if err != nil {
+		return refuse(ReasonWrite, "%w", err)
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) {
+		return refuse(ReasonWrite, "sync folder %s: %w", folder, err)
+	}
+	return nil
+}
+
+// temporary is the name used while p is written. It is the same each time, so
+// that it serves as the lock between processes and a crash leaves at most one.
+func temporary(p place) string {
+	return filepath.Join(p.folder, "."+p.base+".new.ocsp")
+}
+
+// reserve opens the temporary file for p, locked against other processes.
+func (f file) reserve(p place) (*os.File, error) {
+	name := temporary(p)
+	for range 10 {
+		tmp, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
+		if err != nil {
+			return nil, refuse(ReasonWrite, "%w", err)
+		}
+		mine, err := f.take(tmp)
+		if err != nil {
+			tmp.Close()
+			return nil, err
+		}
+		if mine {
+			return tmp, nil
+		}
+		tmp.Close()
+	}
+	return nil, refuse(ReasonBusy, "%s is written by another process", p.path())
+}
+
+// take locks tmp. It is false when the file was renamed or removed meanwhile,
+// or was not ours and has been removed: try again.
+func (f file) take(tmp *os.File) (bool, error) {
+	if err := syscall.Flock(int(tmp.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return false, refuse(ReasonBusy, "%s is locked: %w", tmp.Name(), err)
+	}
+	open, err := tmp.Stat()
+	if err != nil {
+		return false, refuse(ReasonWrite, "%w", err)
+	}
+	there, err := os.Lstat(tmp.Name())
+	if err != nil || !os.SameFile(open, there) {
+		return false, nil
+	}
+	uid, _ := owner(open)
+	if st, ok := open.Sys().(*syscall.Stat_t); open.Mode().IsRegular() && uid == f.trust.uid && ok && st.Nlink == 1 {
+		return true, nil
+	}
+	// Left by a crash after the owner was changed, or put there by somebody
+	// who might still have it open: never written to.
+	if err := os.Remove(tmp.Name()); err != nil {
+		return false, refuse(ReasonWrite, "%w", err)
+	}
+	return false, nil
+}
+
+// clean removes what a crash left beside the file.
+func (f file) clean() {
+	p, err := f.trust.locate(f.path)
+	if err != nil {
+		return
+	}
+	if _, err := os.Lstat(temporary(p)); err != nil {
+		return
+	}
+	if tmp, err := f.reserve(p); err == nil {
+		os.Remove(tmp.Name())
+		tmp.Close()
+	}
+}
+
+// remove takes the file away.
+func (f file) remove() (bool, error) {
+	p, err := f.trust.locate(f.path)
+	if err != nil || !p.exists {
+		return false, err
+	}
+	if err := os.Remove(p.path()); err != nil {
+		return false, refuse(ReasonWrite, "%w", err)
+	}
+	return true, syncFolder(p.folder)
+}

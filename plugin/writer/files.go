@@ -1,0 +1,142 @@
+package writer
+
+import (
+	"encoding/pem"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
+)
+
+// written is what came of writing a file.
+type written struct {
+	facts   *staple.Facts // holds from now on
+	filed   bool          // the file holds facts
+	changed bool          // the file did not before
+}
+
+// handle brings what e holds into its file and has the targets told. It tells
+// whether the file was changed; its error is worth another try.
+func (w *Writer) handle(e *entry) (changed bool, err error) {
+	w.mu.Lock()
+	held, gone := e.held, e.gone
+	w.mu.Unlock()
+	if gone || held == nil {
+		return false, nil
+	}
+	if err := w.admit(&e.cert, held); err != nil {
+		w.trouble(e, &e.misfit, err)
+		return false, nil // only another response can mend it
+	}
+	w.trouble(e, &e.misfit, nil)
+	done, err := w.write(e, held)
+	w.trouble(e, &e.fileErr, err)
+	w.mu.Lock()
+	e.applied, e.filed = done.facts, done.filed
+	w.mu.Unlock()
+	w.tell(e)
+	return done.changed, err
+}
+
+// admit says why a response must not be written or installed now.
+func (w *Writer) admit(c *Certificate, held *staple.Facts) error {
+	if err := fits(held, w.now()); err != nil {
+		return err
+	}
+	if c.OnRevoked == "keep" && held.Status == staple.Revoked {
+		return refuse(ReasonKept, "the certificate is revoked; on_revoked is \"keep\"")
+	}
+	return nil
+}
+
+// write brings the response into the file. A file that holds a newer one wins.
+func (w *Writer) write(e *entry, held *staple.Facts) (written, error) {
+	c := &e.cert
+	result := written{facts: held}
+	if !c.WriteFile {
+		return result, nil
+	}
+	f := w.destination(c)
+	if c.OnRevoked == "remove" && held.Status == staple.Revoked {
+		removed, err := f.remove()
+		if removed {
+			result.changed = true
+			w.log.Warn("file of a revoked certificate removed", "job", c.Job, "name", c.Name, "file", f.path)
+		}
+		return result, err
+	}
+	if err := w.writeIssuer(c); err != nil {
+		return result, err
+	}
+	changed, err := f.replace(held.DER, func(old []byte) (bool, error) {
+		there, err := c.verify(old, w.now())
+		if err != nil || supersedes(held, there) {
+			return true, nil
+		}
+		result.facts = there
+		return false, nil
+	})
+	if err != nil {
+		return written{facts: held}, err
+	}
+	result.filed, result.changed = true, changed
+	if result.facts != held && w.accept(e, result.facts) {
+		w.log.Info("file holds a newer response, which is kept", "job", c.Job, "name", c.Name, "file", f.path)
+		w.learn(e, result.facts, record.Meta{})
+	}
+	if changed {
+		w.log.Info("file written", "job", c.Job, "name", c.Name, "file", f.path, "status", held.Status,
+			"this_update", held.ThisUpdate.UTC(), "next_update", held.NextUpdate.UTC())
+	}
+	return result, nil
+}
+
+// writeIssuer makes sure that a starting HAProxy finds the issuer: beside a
+// certificate without one, a .ocsp file stops it (up to HAProxy 3.4).
+func (w *Writer) writeIssuer(c *Certificate) error {
+	if c.IssuerKnown {
+		return nil
+	}
+	path := c.Path + ".issuer"
+	if !c.WriteIssuer {
+		return refuse(ReasonIssuerUnknown, "%s: HAProxy would not start with %s beside a certificate whose issuer it can't find: put the issuer into the PEM or %s, or set write_issuer", c.Path, c.file(), path)
+	}
+	f := file{path: path, like: c.Path, trust: w.trust}
+	content := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Issuer.Raw})
+	written, err := f.replace(content, func(old []byte) (bool, error) {
+		if len(old) == 0 {
+			return true, nil
+		}
+		// An issuer that does not fit stops HAProxy's start anyway; one from
+		// before a renewal is what this is about.
+		there, err := staple.ParseCertificates(old)
+		if err != nil {
+			return false, refuse(ReasonIssuerFile, "%s is there and holds no certificates: %w", path, err)
+		}
+		return staple.CheckIssuer(c.Leaf, there[0]) != nil, nil
+	})
+	if written {
+		w.log.Info("issuer written", "job", c.Job, "name", c.Name, "file", path)
+	}
+	return err
+}
+
+func (w *Writer) destination(c *Certificate) file {
+	return file{path: c.file(), like: c.Path, trust: w.trust}
+}
+
+// trouble sets one of e's errors, and says so when it comes, changes and goes.
+func (w *Writer) trouble(e *entry, where *error, err error) {
+	w.mu.Lock()
+	before := *where
+	*where = err
+	if err != nil && ReasonOf(before) != ReasonOf(err) {
+		e.since = w.now()
+	}
+	w.mu.Unlock()
+	switch {
+	case err != nil && (before == nil || before.Error() != err.Error()):
+		w.log.Warn("response not applied", "job", e.cert.Job, "name", e.cert.Name, "id", e.cert.ID, "reason", ReasonOf(err), "error", err)
+	case err == nil && before != nil:
+		w.log.Info("response can be applied again", "job", e.cert.Job, "name", e.cert.Name, "id", e.cert.ID, "was", ReasonOf(before))
+	}
+}

@@ -1,0 +1,189 @@
+package writer
+
+import (
+	"errors"
+	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
+)
+
+// maxWarned bounds the memory of what was warned about.
+const maxWarned = 4096
+
+type warning struct{ id, sha256, reason string }
+
+// consider judges a candidate for e from a Source and lets it in if it is
+// verified and newer than what is held. It tells whether it was let in.
+func (w *Writer) consider(e *entry, st record.Staple) bool {
+	if w.isHeld(e, st.DER) {
+		return false
+	}
+	facts, err := e.cert.verify(st.DER, w.now())
+	if err == nil && w.accept(e, facts) {
+		w.learn(e, facts, st.Meta)
+		return true
+	}
+	if err == nil {
+		err = w.older(e, facts)
+	}
+	if err != nil {
+		w.refuse(e, st.DER, err)
+	}
+	return false
+}
+
+// isHeld tells whether der is what e holds; then nothing is wrong at the
+// source any more.
+func (w *Writer) isHeld(e *entry, der []byte) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if e.held == nil || e.held.SHA256 != record.Checksum(der) {
+		return false
+	}
+	e.refused, e.early = nil, false
+	return true
+}
+
+// accept makes facts what e holds, if they are newer.
+func (w *Writer) accept(e *entry, facts *staple.Facts) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !supersedes(facts, e.held) {
+		return false
+	}
+	// The same response behind several files is kept once.
+	for _, other := range w.byID[e.cert.ID] {
+		if other.held != nil && other.held.SHA256 == facts.SHA256 {
+			facts = other.held
+		}
+	}
+	e.held, e.refused, e.early = facts, nil, false
+	return true
+}
+
+// older is why facts, though verified, don't replace what is held. Nil where
+// both are of the same time: responders with several machines sign twice.
+func (w *Writer) older(e *entry, facts *staple.Facts) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if e.held == nil || !facts.ThisUpdate.Before(e.held.ThisUpdate) {
+		return nil
+	}
+	return refuse(ReasonOlder, "thisUpdate %s is before the %s of what is held",
+		facts.ThisUpdate.UTC().Format(time.RFC3339), e.held.ThisUpdate.UTC().Format(time.RFC3339))
+}
+
+// refuse notes that a candidate was not let in, and warns of it once.
+func (w *Writer) refuse(e *entry, der []byte, err error) {
+	sum := record.Checksum(der)
+	reason := ReasonOf(err)
+	w.mu.Lock()
+	if e.refused == nil || e.refused.SHA256 != sum || e.refused.Reason != reason {
+		e.refused = &Refused{SHA256: sum, Reason: reason, Error: err.Error(), Since: w.now()}
+	}
+	e.early = reason == string(staple.NotYetValid) || reason == string(staple.ProducedAhead)
+	key := warning{e.cert.ID, sum, reason}
+	seen := w.warned[key]
+	if !seen {
+		if len(w.warned) >= maxWarned {
+			clear(w.warned)
+		}
+		w.warned[key] = true
+	}
+	w.mu.Unlock()
+	if !seen {
+		w.log.Warn("response refused", "job", e.cert.Job, "name", e.cert.Name, "id", e.cert.ID, "sha256", sum, "reason", reason, "error", err)
+	}
+}
+
+// learn keeps what was let in over a restart. A failure costs no more than
+// that, so it is said and not acted on.
+func (w *Writer) learn(e *entry, facts *staple.Facts, from record.Meta) {
+	st := record.Staple{ID: e.cert.ID, Meta: meta(&e.cert, facts, from), DER: facts.DER}
+	changed, err := w.store.Put(st)
+	if err == nil && !changed {
+		err = w.unlearn(e, st, facts)
+	}
+	if err != nil {
+		w.log.Warn("response not kept in data_dir", "job", e.cert.Job, "name", e.cert.Name, "id", e.cert.ID, "reason", ReasonStore, "error", err)
+	}
+}
+
+// unlearn replaces what is stored if it claims to be newer than st and is not,
+// or is no response to this certificate at all.
+func (w *Writer) unlearn(e *entry, st record.Staple, facts *staple.Facts) error {
+	old, found, err := w.store.Staple(st.ID)
+	if err != nil || !found || old.Meta.SHA256 == st.Meta.SHA256 {
+		return err
+	}
+	stored, err := e.cert.verify(old.DER, w.now())
+	if err == nil && !supersedes(facts, stored) {
+		return nil
+	}
+	return w.store.Replace(st)
+}
+
+// load looks at what data_dir and the file hold for e, at its start.
+func (w *Writer) load(e *entry) {
+	if e.cert.Issuer == nil {
+		return
+	}
+	st, found, err := w.store.Staple(e.cert.ID)
+	switch {
+	case err != nil:
+		w.log.Warn("response in data_dir is not readable", "job", e.cert.Job, "name", e.cert.Name, "id", e.cert.ID, "reason", ReasonStore, "error", err)
+	case found:
+		facts, err := e.cert.verify(st.DER, w.now())
+		if err == nil {
+			w.accept(e, facts)
+		} else if !ended(err) {
+			w.refuse(e, st.DER, err)
+		}
+	}
+	// What is wrong with the file or its path shows when it is written.
+	old, err := w.destination(&e.cert).read()
+	if err != nil || len(old) == 0 {
+		return
+	}
+	facts, err := e.cert.verify(old, w.now())
+	if err != nil {
+		// Usual after a renewal: it speaks of the certificate before.
+		w.log.Info("response in file not used", "job", e.cert.Job, "name", e.cert.Name, "file", e.cert.file(), "reason", ReasonOf(err), "error", err)
+		return
+	}
+	if w.accept(e, facts) {
+		w.learn(e, facts, record.Meta{})
+	}
+}
+
+// ended tells whether a response is only refused because its time is over:
+// usual in a data_dir that was not used for long.
+func ended(err error) bool {
+	r := staple.ReasonOf(err)
+	return r == staple.Expired || r == staple.CertificateExpired
+}
+
+// meta describes verified facts; what only the source can know is taken from it.
+func meta(c *Certificate, f *staple.Facts, from record.Meta) record.Meta {
+	m := record.Meta{
+		Format: record.Format, SHA256: f.SHA256, Serial: f.Serial, Issuer: c.Issuer.Subject.String(),
+		Status: string(f.Status), ThisUpdate: f.ThisUpdate, NextUpdate: f.NextUpdate, Until: f.Until, RevokedAt: f.RevokedAt,
+		Names: c.Names, Responder: from.Responder, Job: c.Job, Name: c.Name, MustStaple: c.MustStaple,
+	}
+	for _, r := range f.Unstaplable {
+		m.Unstaplable = append(m.Unstaplable, string(r))
+	}
+	return m
+}
+
+// fits tells whether the response may be written and installed. What is too
+// large for a runtime command only still loads from its file.
+func fits(f *staple.Facts, now time.Time) error {
+	err := f.FitsHAProxy(now)
+	var refusal *staple.Refusal
+	if errors.As(err, &refusal) && refusal.Reason == staple.TooLarge && len(f.Unstaplable) == 0 {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,94 @@
+package writer
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+)
+
+// The words of a Result's Outcome.
+const (
+	Applied   = "applied"   // a file or a target got something new
+	Unchanged = "unchanged" // file and targets had it
+	Missing   = "missing"   // there is no staple yet
+	Failed    = "failed"    // see the State's reasons
+)
+
+// Result is what a Pass did for one certificate.
+type Result struct {
+	Outcome string
+	// Reason and Error say what is wrong, as State.Failing does.
+	Reason, Error string
+	State         State
+}
+
+// Pass writes and installs once what list, data_dir and files hold for the
+// certificates, without following or trying again. Targets are told side by
+// side. Results are in the order of States. Not during Run.
+func (w *Writer) Pass(ctx context.Context, list []record.Staple) []Result {
+	w.deliver(ctx, list)
+	w.mu.Lock()
+	entries := slices.Collect(maps.Values(w.entries))
+	told := map[Target][]*entry{}
+	for _, e := range entries {
+		for _, t := range e.cert.Targets {
+			told[t] = append(told[t], e)
+		}
+	}
+	w.mu.Unlock()
+	var mu sync.Mutex
+	changed := map[*entry]bool{}
+	for _, e := range entries {
+		if ctx.Err() != nil {
+			break
+		}
+		changed[e], _ = w.handle(e) // the state has the error
+	}
+	var wg sync.WaitGroup
+	for target, list := range told {
+		wg.Add(1)
+		// Ends when the target was told of all its certificates; ctx ends Install.
+		go func() {
+			defer wg.Done()
+			for _, e := range list {
+				if ctx.Err() != nil {
+					return
+				}
+				how, err := w.install(ctx, e, target)
+				mu.Lock()
+				changed[e] = changed[e] || err == nil && how != "" && how != Unchanged
+				mu.Unlock()
+			}
+		}()
+	}
+	wg.Wait()
+	return w.results(ctx, entries, changed)
+}
+
+func (w *Writer) results(ctx context.Context, entries []*entry, changed map[*entry]bool) []Result {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	results := make([]Result, 0, len(entries))
+	for _, e := range entries {
+		r := Result{State: w.state(e), Outcome: Unchanged}
+		r.Reason, r.Error = r.State.Failing()
+		switch {
+		case r.Reason == ReasonWaiting:
+			r.Outcome = Missing
+		case r.Reason == ReasonKept:
+			// As the operator wants it.
+		case r.Reason != "":
+			r.Outcome = Failed
+		case ctx.Err() != nil:
+			r.Outcome, r.Error = Failed, ctx.Err().Error()
+		case changed[e]:
+			r.Outcome = Applied
+		}
+		results = append(results, r)
+	}
+	slices.SortFunc(results, func(a, b Result) int { return a.State.compare(b.State) })
+	return results
+}

@@ -1,0 +1,129 @@
+package writer
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
+)
+
+// Info is what is known of a verified response. The zero Info is none.
+type Info struct {
+	SHA256, Status, Serial        string
+	ThisUpdate, NextUpdate, Until time.Time
+}
+
+func info(f *staple.Facts) Info {
+	if f == nil {
+		return Info{}
+	}
+	return Info{SHA256: f.SHA256, Status: string(f.Status), Serial: f.Serial, ThisUpdate: f.ThisUpdate, NextUpdate: f.NextUpdate, Until: f.Until}
+}
+
+// State is how far one certificate came.
+type State struct {
+	ID, Job, Name string
+	Path, File    string // File is where the response goes, whether it is there or not
+	Names         []string
+	MustStaple    bool
+
+	Held    Info // the newest that was verified here
+	Applied Info // the newest that was let through to file and targets
+	Filed   bool // File holds Applied
+
+	// Reason is the first thing that is wrong with the certificate as a whole,
+	// "" if nothing is; Error says more, Since when it came.
+	Reason, Error string
+	Since         time.Time
+	// Refused is the last candidate that was not let in, nil if none or if the
+	// source has been mended. It does not touch what is applied.
+	Refused *Refused
+	Targets []TargetState
+}
+
+// TargetState is how far one target came with a certificate.
+type TargetState struct {
+	Name   string
+	SHA256 string // of what was installed last, "" if nothing was
+	How    string
+	Detail string
+	At     time.Time
+	// Reason, Error and Since tell of the failures since then, "" if none.
+	Reason, Error string
+	Since         time.Time
+	Failures      int
+}
+
+// States are sorted by job, name and path.
+func (w *Writer) States() []State {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	states := make([]State, 0, len(w.entries))
+	for _, e := range w.entries {
+		states = append(states, w.state(e))
+	}
+	slices.SortFunc(states, State.compare)
+	return states
+}
+
+func (s State) compare(b State) int {
+	return cmp.Or(cmp.Compare(s.Job, b.Job), cmp.Compare(s.Name, b.Name), cmp.Compare(s.Path, b.Path))
+}
+
+// state is e's; the caller holds mu.
+func (w *Writer) state(e *entry) State {
+	c := &e.cert
+	s := State{
+		ID: c.ID, Job: c.Job, Name: c.Name, Path: c.Path, File: c.file(), Names: c.Names, MustStaple: c.MustStaple,
+		Held: info(e.held), Applied: info(e.applied), Filed: e.filed,
+	}
+	if e.refused != nil {
+		refused := *e.refused
+		s.Refused = &refused
+	}
+	switch {
+	case c.Issuer == nil:
+		s.Reason, s.Error = ReasonIssuerUnknown, "the issuer is not known"
+	case e.held == nil && e.refused != nil:
+		s.Reason, s.Error, s.Since = e.refused.Reason, e.refused.Error, e.refused.Since
+	case e.held == nil:
+		s.Reason, s.Error = ReasonWaiting, "no verified response yet"
+	case !e.held.Until.After(w.now()):
+		s.Reason, s.Error, s.Since = ReasonEnded, "the newest verified response has ended", e.held.Until
+	case e.misfit != nil:
+		s.Reason, s.Error, s.Since = ReasonOf(e.misfit), e.misfit.Error(), e.since
+	case e.fileErr != nil:
+		s.Reason, s.Error, s.Since = ReasonOf(e.fileErr), e.fileErr.Error(), e.since
+	}
+	for _, t := range c.Targets {
+		s.Targets = append(s.Targets, targetState(t, e.targets[t]))
+	}
+	return s
+}
+
+func targetState(t Target, d *delivery) TargetState {
+	s := TargetState{Name: t.Name()}
+	if d == nil {
+		return s
+	}
+	s.SHA256, s.How, s.Detail, s.At = d.sha256, d.outcome.How, d.outcome.Detail, d.at
+	if d.err != nil {
+		s.Reason, s.Error, s.Since, s.Failures = targetReason(d.err), d.err.Error(), d.since, d.failures
+	}
+	return s
+}
+
+// Failing says the first thing that is wrong with the certificate or one of
+// its targets, as a reason and its text; "" if nothing is.
+func (s State) Failing() (reason, text string) {
+	if s.Reason != "" {
+		return s.Reason, s.Error
+	}
+	for _, t := range s.Targets {
+		if t.Reason != "" {
+			return t.Reason, t.Name + ": " + t.Error
+		}
+	}
+	return "", ""
+}

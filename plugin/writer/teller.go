@@ -1,0 +1,217 @@
+package writer
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// epochTimeout bounds one question for a target's epoch.
+const epochTimeout = 10 * time.Second
+
+// loudFailures is how many failures in a row, with one reason, of one target
+// are warnings: a HAProxy that is down fails for every certificate.
+const loudFailures = 3
+
+// teller tells one target, of one certificate at a time.
+type teller struct {
+	target Target
+	queue  *queue
+	cancel context.CancelFunc
+
+	epoch  string // "": not known
+	reason string // of the last failures in a row
+	count  int
+}
+
+// startTellers starts a teller for each target that has none, and ends those
+// of targets no longer used. The caller holds mu.
+func (w *Writer) startTellers() {
+	used := map[Target][]*entry{}
+	for _, e := range w.entries {
+		for _, t := range e.cert.Targets {
+			used[t] = append(used[t], e)
+		}
+	}
+	for target, t := range w.tellers {
+		if used[target] == nil {
+			t.cancel()
+			delete(w.tellers, target)
+		}
+	}
+	for target, entries := range used {
+		if w.tellers[target] != nil {
+			continue
+		}
+		ctx, cancel := context.WithCancel(w.run.ctx)
+		t := &teller{
+			target: target,
+			queue:  newQueue(w.config.FirstRetry, w.config.LongestRetry, w.config.Random),
+			cancel: cancel,
+		}
+		w.tellers[target] = t
+		for _, e := range entries {
+			t.queue.add(e)
+		}
+		r := w.run
+		r.wg.Add(1)
+		// Ends with Run, or when the target is no longer used.
+		go func() {
+			defer r.wg.Done()
+			defer cancel()
+			w.serve(ctx, t)
+			t.queue.stop()
+		}()
+	}
+}
+
+// tell has e's targets told of what they were not told of yet.
+func (w *Writer) tell(e *entry) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if e.applied == nil || e.gone {
+		return
+	}
+	for _, target := range e.cert.Targets {
+		d := e.targets[target]
+		if d != nil && d.err == nil && d.sha256 == e.applied.SHA256 && d.filed == e.filed {
+			continue
+		}
+		if t := w.tellers[target]; t != nil {
+			t.queue.add(e)
+		}
+	}
+}
+
+// serve is a teller's loop.
+func (w *Writer) serve(ctx context.Context, t *teller) {
+	// Before the first Install, so that no restart after it goes unnoticed.
+	t.epoch, _ = epochOf(ctx, t.target)
+	tick := time.NewTicker(w.config.EpochInterval)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-tick.C:
+			w.watch(ctx, t)
+			continue
+		default:
+		}
+		if e := t.queue.take(); e != nil {
+			how, err := w.install(ctx, e, t.target)
+			if how == Reloaded && err == nil {
+				// Our own doing, and what it dropped it read from the files.
+				if epoch, err := epochOf(ctx, t.target); err == nil {
+					t.epoch = epoch
+				}
+			}
+			w.logInstall(ctx, t, e, err)
+			t.queue.done(e, err != nil)
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-t.queue.ready:
+		case <-tick.C:
+			w.watch(ctx, t)
+		}
+	}
+}
+
+func epochOf(ctx context.Context, t Target) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, epochTimeout)
+	defer cancel()
+	return t.Epoch(ctx)
+}
+
+// watch has everything installed again when what is behind the target has
+// forgotten it.
+func (w *Writer) watch(ctx context.Context, t *teller) {
+	epoch, err := epochOf(ctx, t.target)
+	if err != nil || epoch == t.epoch {
+		return
+	}
+	t.epoch = epoch
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := 0
+	for _, e := range w.entries {
+		for _, target := range e.cert.Targets {
+			if target == t.target && e.applied != nil {
+				t.queue.add(e)
+				n++
+			}
+		}
+	}
+	w.log.Info("target was restarted or reloaded, everything is installed again", "target", t.target.Name(), "certificates", n)
+}
+
+// install tells target of what e has applied. How is the Outcome's.
+func (w *Writer) install(ctx context.Context, e *entry, target Target) (how string, err error) {
+	w.mu.Lock()
+	facts, filed, gone := e.applied, e.filed, e.gone
+	w.mu.Unlock()
+	// What fitted when it was written may be about to end by now, and would
+	// then take away what is there.
+	if facts == nil || gone || fits(facts, w.now()) != nil {
+		return "", nil
+	}
+	s := Staple{Certificate: e.cert, Facts: facts}
+	if filed {
+		s.File = e.cert.file()
+	}
+	outcome, err := target.Install(ctx, s)
+	if err != nil && ctx.Err() != nil {
+		return "", ctx.Err() // stopped, not failed
+	}
+	now := w.now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	d := e.targets[target]
+	if d == nil {
+		d = &delivery{}
+		e.targets[target] = d
+	}
+	if err != nil {
+		if d.err == nil {
+			d.since = now
+		}
+		d.err = err
+		d.failures++
+		return "", err
+	}
+	*d = delivery{sha256: facts.SHA256, filed: filed, outcome: outcome, at: now}
+	return outcome.How, nil
+}
+
+// logInstall warns of a target's failures, but not for each certificate.
+func (w *Writer) logInstall(ctx context.Context, t *teller, e *entry, err error) {
+	log := w.log.With("target", t.target.Name(), "job", e.cert.Job, "name", e.cert.Name)
+	switch {
+	case err == nil && t.count > 0:
+		log.Info("target works again")
+		t.reason, t.count = "", 0
+	case err == nil:
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+	default:
+		reason := targetReason(err)
+		if reason != t.reason {
+			t.reason, t.count = reason, 0
+		}
+		t.count++
+		switch {
+		case t.count < loudFailures:
+			log.Warn("not installed", "reason", reason, "error", err)
+		case t.count == loudFailures:
+			log.Warn("not installed; further failures of this kind are logged at debug level", "reason", reason, "error", err)
+		default:
+			log.Debug("not installed", "reason", reason, "error", err)
+		}
+	}
+}
+
+func targetReason(err error) string {
+	if r := ReasonOf(err); r != "" {
+		return r
+	}
+	return ReasonTarget
+}

@@ -1,0 +1,211 @@
+package writer
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+)
+
+// Config is what a Writer needs. Store and Logger are required.
+type Config struct {
+	Store Store
+	// TrustedFolders are absolute paths; below them no folder is refused.
+	TrustedFolders []string
+	Logger         hclog.Logger
+	Now            func() time.Time // nil: time.Now
+	Random         func() float64   // [0,1) for pauses; nil: math/rand
+	// EpochInterval is how often targets are asked whether they were restarted;
+	// 0: 5 s.
+	EpochInterval time.Duration
+	// FirstRetry and LongestRetry are the pauses after a failure; 0: 1 s, 1 min.
+	FirstRetry, LongestRetry time.Duration
+}
+
+// fileWorkers write files at a time: a write mostly waits for fsync.
+const fileWorkers = 4
+
+// earlyInterval is how often the Source is asked again for responses that were
+// refused because our clock is behind.
+const earlyInterval = 5 * time.Minute
+
+// Writer serves the certificates of one node.
+type Writer struct {
+	store  Store
+	log    hclog.Logger
+	now    func() time.Time
+	config Config
+	trust  trust
+	wake   chan struct{} // has room for one: ids has others now
+
+	setting sync.Mutex // one Set at a time
+
+	mu      sync.Mutex
+	entries map[entryKey]*entry
+	byID    map[string][]*entry
+	tellers map[Target]*teller // those that run
+	run     *running           // nil: not in Run
+	warned  map[warning]bool
+}
+
+// running is what goroutines of Run share.
+type running struct {
+	ctx   context.Context
+	wg    sync.WaitGroup
+	files *queue
+}
+
+// New makes a Writer without certificates.
+func New(c Config) *Writer {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Random == nil {
+		c.Random = rand.Float64
+	}
+	c.EpochInterval = cmp.Or(c.EpochInterval, 5*time.Second)
+	c.FirstRetry = cmp.Or(c.FirstRetry, time.Second)
+	c.LongestRetry = cmp.Or(c.LongestRetry, time.Minute)
+	return &Writer{
+		config:  c,
+		store:   c.Store,
+		log:     c.Logger,
+		now:     c.Now,
+		trust:   newTrust(c.TrustedFolders),
+		wake:    make(chan struct{}, 1),
+		entries: map[entryKey]*entry{},
+		byID:    map[string][]*entry{},
+		tellers: map[Target]*teller{},
+		warned:  map[warning]bool{},
+	}
+}
+
+// Set says which certificates are served from now on. What data_dir and the
+// files hold for new ones is verified before it returns; it may take seconds
+// for thousands. During Run they are then written, installed and asked for.
+// Those no longer listed are left as they are.
+func (w *Writer) Set(certs []Certificate) {
+	w.setting.Lock()
+	defer w.setting.Unlock()
+	fresh := w.replace(certs)
+	w.loadAll(fresh)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.run == nil {
+		return
+	}
+	w.startTellers()
+	for _, e := range w.entries {
+		w.run.files.add(e)
+	}
+	if len(fresh) > 0 {
+		w.wakeSource()
+	}
+}
+
+// replace makes certs the entries, and returns those of which nothing is known.
+func (w *Writer) replace(certs []Certificate) []*entry {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	old := w.entries
+	w.entries = make(map[entryKey]*entry, len(certs))
+	w.byID = map[string][]*entry{}
+	var fresh []*entry
+	for _, c := range certs {
+		k := entryKey{c.Job, c.Path}
+		e := old[k]
+		if e == nil || !equal(&e.cert, &c) {
+			e = &entry{cert: c, targets: map[Target]*delivery{}}
+			if before := old[k]; before != nil && same(&before.cert, &c) {
+				e.inherit(before)
+			} else {
+				fresh = append(fresh, e)
+			}
+		}
+		if w.entries[k] == nil {
+			w.byID[c.ID] = append(w.byID[c.ID], e)
+			w.entries[k] = e
+		}
+	}
+	for k, e := range old {
+		e.gone = w.entries[k] != e
+	}
+	return fresh
+}
+
+// loadAll verifies what is there for entries, on all processors.
+func (w *Writer) loadAll(entries []*entry) {
+	work := make(chan *entry)
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Add(1)
+		// Ends when work is closed, below.
+		go func() {
+			defer wg.Done()
+			for e := range work {
+				w.destination(&e.cert).clean()
+				w.load(e)
+			}
+		}()
+	}
+	for _, e := range entries {
+		work <- e
+	}
+	close(work)
+	wg.Wait()
+}
+
+func (w *Writer) wakeSource() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// ids are the certificates that the Source looks for.
+func (w *Writer) ids() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Sorted(maps.Keys(w.byID))
+}
+
+// holds says what is held for id; of several files the one that is furthest.
+func (w *Writer) holds(id string) (record.Meta, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var best *entry
+	for _, e := range w.byID[id] {
+		if e.held != nil && (best == nil || supersedes(e.held, best.held)) {
+			best = e
+		}
+	}
+	if best == nil {
+		return record.Meta{}, false
+	}
+	return meta(&best.cert, best.held, record.Meta{}), true
+}
+
+// deliver takes what the Source has.
+func (w *Writer) deliver(ctx context.Context, list []record.Staple) {
+	for _, st := range list {
+		if ctx.Err() != nil {
+			return
+		}
+		w.mu.Lock()
+		entries := slices.Clone(w.byID[st.ID])
+		w.mu.Unlock()
+		for _, e := range entries {
+			if w.consider(e, st) {
+				w.enqueue(e)
+			}
+		}
+	}
+}
