@@ -1,0 +1,85 @@
+package consul
+
+import (
+	"context"
+	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+)
+
+// AnnounceOptions say how a node announces its certificates.
+type AnnounceOptions struct {
+	// TTL is certificate_ttl: how long an announcement counts. Default 48 h.
+	TTL time.Duration
+	// Splay is the most by which the first announcement is put off.
+	Splay time.Duration
+}
+
+const defaultTTL = 48 * time.Hour
+
+func (o AnnounceOptions) ttl() time.Duration {
+	if o.TTL <= 0 {
+		return defaultTTL
+	}
+	return o.TTL
+}
+
+// Announce says in KV which certificates this node holds, until ctx ends; then
+// it returns nil. wake says that certs has others now. Failures are tried
+// again.
+func (c *Client) Announce(ctx context.Context, certs func() map[string]record.Certificate, o AnnounceOptions, wake <-chan struct{}) error {
+	complaint := c.complaint("announcing certificates")
+	wait := time.Duration(c.config.Rand() * float64(o.Splay))
+	for {
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-wake:
+			timer.Stop()
+		case <-timer.C:
+		}
+		err := c.AnnounceOnce(ctx, certs(), o)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			complaint.failed(err)
+			wait = c.config.Pause()
+		default:
+			complaint.worked()
+			wait = o.ttl() / 8
+		}
+	}
+}
+
+// AnnounceOnce announces certs, by id, at once. It writes only what is not
+// announced, or not lately. It tries again where other nodes write the same
+// bucket, and returns once all is announced.
+func (c *Client) AnnounceOnce(ctx context.Context, certs map[string]record.Certificate, o AnnounceOptions) error {
+	left := map[string][]string{} // ids by bucket
+	for id := range certs {
+		if !record.ValidID(id) {
+			return &shapeError{"announce: not an id"}
+		}
+		left[record.Bucket(id)] = append(left[record.Bucket(id)], id)
+	}
+	for range 10 * attempts {
+		a, err := c.readBuckets(ctx, left, o)
+		if err != nil || len(a.stale) == 0 {
+			return err
+		}
+		if err := a.readCertificates(ctx); err != nil {
+			return err
+		}
+		if left, err = a.write(ctx, certs); err != nil || len(left) == 0 {
+			return err
+		}
+		// Many nodes start together: not in step again.
+		if !sleep(ctx, time.Duration(c.config.Rand()*float64(time.Second))) {
+			return ctx.Err()
+		}
+	}
+	return &shapeError{"announce: other nodes keep writing the same keys"}
+}

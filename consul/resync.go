@@ -1,0 +1,79 @@
+package consul
+
+import (
+	"context"
+	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+)
+
+// resync compares all of the node's ids with what is published, and delivers
+// what is newer there: what is held is trusted over KV. The first time it does
+// so at once; later it is something in Consul that made it necessary, on every
+// node alike, so that each waits a while of its own first.
+func (f *follower) resync(ctx context.Context) error {
+	if f.synced && !f.splayed {
+		if splay := f.splay(); splay > 0 {
+			f.c.logger.Debug("publications were missed: comparing all responses", "in", splay)
+			f.splayed = true
+			f.wait(splay)
+			return nil
+		}
+	}
+	// Head first: what is published from here on is not missed.
+	h, ok := f.head()
+	all := map[string]bool{}
+	for _, id := range f.ids() {
+		all[id] = true
+	}
+	if err := f.compare(ctx, all); err != nil {
+		return err
+	}
+	f.known, f.synced, f.splayed = all, true, false
+	if ok {
+		f.at = h
+	}
+	return nil
+}
+
+func (f *follower) splay() time.Duration {
+	return time.Duration(f.c.config.Rand() * float64(f.c.config.ResyncSplay))
+}
+
+// arrivals looks at the ids that the node has only now, and forgets those that
+// it has no more.
+func (f *follower) arrivals(ctx context.Context) error {
+	all, fresh := map[string]bool{}, map[string]bool{}
+	for _, id := range f.ids() {
+		all[id] = true
+		if !f.known[id] {
+			fresh[id] = true
+		}
+	}
+	if err := f.compare(ctx, fresh); err != nil {
+		return err
+	}
+	f.known = all
+	return nil
+}
+
+// compare delivers what is published of ids and supersedes what is held.
+func (f *follower) compare(ctx context.Context, ids map[string]bool) error {
+	list := make([]string, 0, len(ids))
+	for id := range ids {
+		if record.ValidID(id) {
+			list = append(list, id)
+		}
+	}
+	metas, err := f.c.readMetas(ctx, list)
+	if err != nil {
+		return err
+	}
+	var newer []string
+	for id, m := range metas {
+		if old, ok := f.held(id); !ok || m.Supersedes(old) {
+			newer = append(newer, id)
+		}
+	}
+	return f.fetch(ctx, newer)
+}

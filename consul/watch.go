@@ -1,0 +1,66 @@
+package consul
+
+import (
+	"context"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+)
+
+// spacing is the least time between two queries of a watch of which the first
+// brought nothing new: an absent key's query returns whenever anything nearby
+// is written.
+const spacing = time.Second
+
+// watch tells each state of a key, the first one at once, until ctx ends: nil
+// for an absent key. Every change is told in the end, not every state between.
+// Failures are waited out; after one, the state is told again.
+func (c *Client) watch(ctx context.Context, key, what string, tell func(*api.KVPair)) {
+	complaint := c.complaint(what)
+	var index uint64
+	var last *api.KVPair
+	first := true
+	for ctx.Err() == nil {
+		pair, next, err := c.get(ctx, key, index)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			complaint.failed(err)
+			index, first = 0, true
+			c.pause(ctx)
+			continue
+		}
+		complaint.worked()
+		same := !first && samePair(pair, last)
+		if !same {
+			tell(pair)
+		}
+		waited := index > 0
+		index, first, last = advance(index, next), false, pair
+		if same && waited || index == 0 {
+			sleep(ctx, c.idle())
+		}
+	}
+}
+
+// idle is the spacing of queries that bring nothing new.
+func (c *Client) idle() time.Duration { return min(spacing, c.config.Wait/4) }
+
+// advance is the index of the next query. One that fell, after a snapshot was
+// restored or servers were replaced, is of no use: a query with an index ahead
+// of the state would block although there is news.
+func advance(last, next uint64) uint64 {
+	if next < last {
+		return 0
+	}
+	return next
+}
+
+func samePair(a, b *api.KVPair) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.ModifyIndex == b.ModifyIndex && a.CreateIndex == b.CreateIndex &&
+		a.Session == b.Session && string(a.Value) == string(b.Value)
+}
