@@ -62,12 +62,15 @@ func extensionDER(critical bool, value []byte, arcs ...int) []byte {
 }
 
 var (
-	algorithmSHA1RSA   = sequence(oid(1, 2, 840, 113549, 1, 1, 5), null())
-	algorithmSHA256RSA = sequence(oid(1, 2, 840, 113549, 1, 1, 11), null())
-	algorithmMD5RSA    = sequence(oid(1, 2, 840, 113549, 1, 1, 4), null())
-	algorithmECDSA     = sequence(oid(1, 2, 840, 10045, 4, 3, 2))
-	algorithmECDSASHA1 = sequence(oid(1, 2, 840, 10045, 4, 1))
-	algorithmEd25519   = sequence(oid(1, 3, 101, 112))
+	algorithmSHA1RSA     = sequence(oid(1, 2, 840, 113549, 1, 1, 5), null())
+	algorithmSHA256RSA   = sequence(oid(1, 2, 840, 113549, 1, 1, 11), null())
+	algorithmSHA384RSA   = sequence(oid(1, 2, 840, 113549, 1, 1, 12), null())
+	algorithmSHA512RSA   = sequence(oid(1, 2, 840, 113549, 1, 1, 13)) // absent is lawful too
+	algorithmMD5RSA      = sequence(oid(1, 2, 840, 113549, 1, 1, 4), null())
+	algorithmECDSA       = sequence(oid(1, 2, 840, 10045, 4, 3, 2))
+	algorithmECDSASHA1   = sequence(oid(1, 2, 840, 10045, 4, 1))
+	algorithmECDSASHA384 = sequence(oid(1, 2, 840, 10045, 4, 3, 3))
+	algorithmEd25519     = sequence(oid(1, 3, 101, 112))
 
 	hashSHA1       = sequence(oid(1, 3, 14, 3, 2, 26), null())
 	hashSHA1NoNull = sequence(oid(1, 3, 14, 3, 2, 26))
@@ -90,6 +93,10 @@ func sign(t testing.TB, key crypto.Signer, algorithm, tbs []byte) []byte {
 	switch string(algorithm) {
 	case string(algorithmSHA1RSA), string(algorithmECDSASHA1):
 		opts, digest = crypto.SHA1, sum(crypto.SHA1, tbs)
+	case string(algorithmSHA384RSA), string(algorithmECDSASHA384):
+		opts, digest = crypto.SHA384, sum(crypto.SHA384, tbs)
+	case string(algorithmSHA512RSA):
+		opts, digest = crypto.SHA512, sum(crypto.SHA512, tbs)
 	case string(algorithmEd25519):
 		opts, digest = crypto.Hash(0), tbs
 	case string(pssAlgorithm(32)):
@@ -119,6 +126,8 @@ func newKey(t testing.TB, kind string) crypto.Signer {
 	switch kind {
 	case "rsa":
 		key, err = rsa.GenerateKey(rand.Reader, 2048)
+	case "ecdsa384":
+		key, err = ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	case "ed25519":
 		_, key, err = ed25519.GenerateKey(rand.Reader)
 	default:

@@ -48,7 +48,11 @@ func ParseCertificates(data []byte) ([]*x509.Certificate, error) {
 func parseDER(data []byte) ([]*x509.Certificate, error) {
 	// A ContentInfo starts with its type, a certificate with another SEQUENCE.
 	root := newInput(data, "certificates")
-	if in := root.sub("DER", asn1.SEQUENCE); in.has(asn1.OBJECT_IDENTIFIER) {
+	in := root.sub("DER", asn1.SEQUENCE)
+	if *root.err != nil {
+		return nil, *root.err
+	}
+	if in.has(asn1.OBJECT_IDENTIFIER) {
 		certs, err := readCertsOnly(data)
 		if err == nil && len(certs) == 0 {
 			err = errors.New("PKCS #7: no certificate")
