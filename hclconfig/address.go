@@ -163,11 +163,11 @@ func consulAddress(v string) string {
 func haproxySocket(v string) string {
 	switch {
 	case strings.HasPrefix(v, "unix@") || strings.HasPrefix(v, "unix://"):
-		return fmt.Sprintf("%s has a prefix. Write the path of the socket alone, as in \"/run/haproxy/admin.sock\".", quoted(v))
+		return fmt.Sprintf("%q has a prefix. Write the path of the socket alone, as in \"/run/haproxy/admin.sock\".", v)
 	case filepath.IsAbs(v):
 		return absoluteFile(v)
 	case hostPort(v) == "":
 		return ""
 	}
-	return fmt.Sprintf("%s is neither the absolute path of a unix socket nor host:port. Write what HAProxy's \"stats socket\" says: \"/run/haproxy/admin.sock\".", quoted(v))
+	return fmt.Sprintf("%q is neither the absolute path of a unix socket nor host:port. Write what HAProxy's \"stats socket\" says: \"/run/haproxy/admin.sock\".", v)
 }

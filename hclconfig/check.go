@@ -112,9 +112,11 @@ func (b *block) command(name string, dst *[]string, required bool) {
 
 // unique refuses a list that holds an element twice.
 func (b *block) unique(name string, list []string) {
+	seen := map[string]bool{}
 	for i, v := range list {
-		if slices.Contains(list[:i], v) && b.has(name) {
+		if seen[v] && b.has(name) {
 			b.p.invalid(name, elementRange(b.attrs[name].Expr, i), fmt.Sprintf("%q is in the list twice. Remove one.", v))
 		}
+		seen[v] = true
 	}
 }

@@ -49,6 +49,9 @@ func (p *parser) diagnostics() *Diagnostics {
 		// token may be among them.
 		d.Expression, d.EvalContext = nil, nil
 	}
+	for _, f := range p.files {
+		f.Bytes = redact(f.Bytes)
+	}
 	sort.SliceStable(p.diags, func(i, j int) bool { return p.before(p.diags[i].Subject, p.diags[j].Subject) })
 	return &Diagnostics{list: p.diags, files: p.files}
 }

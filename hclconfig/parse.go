@@ -68,8 +68,11 @@ func (p *parser) parse(files []File) (*Config, error) {
 
 // syntax reads one file and keeps it for snippets.
 func (p *parser) syntax(f File) (*hclsyntax.Body, bool) {
+	p.files[f.Name] = &hcl.File{Bytes: f.Source}
+	if !p.shallow(f) {
+		return nil, false
+	}
 	file, diags := hclsyntax.ParseConfig(f.Source, f.Name, hcl.InitialPos)
-	p.files[f.Name] = &hcl.File{Bytes: redact(f.Source)}
 	if file != nil {
 		p.files[f.Name].Nav = file.Nav
 	}

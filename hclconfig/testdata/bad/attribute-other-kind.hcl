@@ -1,0 +1,4 @@
+consul {}
+certificate_ttl = "1h"
+jobs = "edge"
+log_levels {}

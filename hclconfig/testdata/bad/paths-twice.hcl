@@ -1,0 +1,5 @@
+job "edge" {
+  certificates {
+    paths = ["/etc/haproxy/certs", "/etc/haproxy/certs"]
+  }
+}
