@@ -1,6 +1,9 @@
 package hclconfig
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestMatchHost(t *testing.T) {
 	for _, test := range []struct {
@@ -49,10 +52,10 @@ func TestAddresses(t *testing.T) {
 			[]string{"", "a\r\nb", "a b", "a/b", "a:b"}},
 		{"keys", keyPath,
 			[]string{"consul-ocsp/", "consul-ocsp", "a/b/c/"},
-			[]string{"", "/", "/a", "a//b", "a//", "../a", "a/./b", "a b/"}},
+			[]string{"", "/", "/a", "a//b", "a//", "../a", "a/./b", "a b/", strings.Repeat("a", 91)}},
 		{"label", isLabel,
 			[]string{"edge", "a.b_c-1", "..."},
-			[]string{"", ".", "..", "a/b", "ä", "a b"}},
+			[]string{"", ".", "..", "a/b", "ä", "a b", strings.Repeat("a", 201)}},
 		{"template", fileTemplate,
 			[]string{"/etc/nginx/{name}.ocsp", "/x/{id}"},
 			[]string{"", "{name}", "/x", "/x/{job}", "/x/{name", "/x/{name}}"}},

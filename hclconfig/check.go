@@ -82,16 +82,23 @@ func absoluteFile(v string) string {
 	return ""
 }
 
+// A key of Consul has at most 512 bytes; the longest of ours holds the root, a
+// job's and a certificate's name.
+const (
+	maxLabel   = 200
+	maxKeyPath = 90
+)
+
 // isLabel accepts names that are safe as a path element and as a Consul key.
 func isLabel(v string) string {
-	fine := v != "" && v != "." && v != ".." && len(v) <= 253
+	fine := v != "" && v != "." && v != ".." && len(v) <= maxLabel
 	for _, c := range v {
 		fine = fine && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("._-", c))
 	}
 	if fine {
 		return ""
 	}
-	return fmt.Sprintf("%q can't be used in file names and Consul keys. Use letters, digits, \".\", \"_\" and \"-\", at most 253.", v)
+	return fmt.Sprintf("%q can't be used in file names and Consul keys. Use letters, digits, \".\", \"_\" and \"-\", at most %d.", v, maxLabel)
 }
 
 // command asks for a program and its arguments. It is run without a shell.

@@ -120,6 +120,9 @@ func (p *parser) consulSwitch(b *block, name string, otherwise bool) bool {
 // keyPath accepts the root of our keys.
 func keyPath(v string) string {
 	inner := strings.TrimSuffix(v, "/")
+	if len(inner) > maxKeyPath {
+		return fmt.Sprintf("It is %d bytes long. Keys are limited, so write at most %d.", len(inner), maxKeyPath)
+	}
 	for part := range strings.SplitSeq(inner, "/") {
 		if isLabel(part) != "" {
 			return fmt.Sprintf("%q is no folder of keys. Write names of letters, digits, \".\", \"_\" and \"-\" with one slash between: \"consul-ocsp/\".", v)

@@ -1,6 +1,7 @@
 package hclconfig
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -45,7 +46,7 @@ func (p *parser) logging(b *block, c *Config) {
 	b.text("log_level", &c.LogLevel, oneOf("trace", "debug", "info", "warn", "error", "off"))
 	b.boolean("log_json", &c.LogJSON)
 	b.text("log_file", &c.LogFile, orEmpty(absoluteFile))
-	b.number("log_rotate_bytes", &c.LogRotateBytes, 0, 1<<40)
+	b.number("log_rotate_bytes", &c.LogRotateBytes, 0, math.MaxInt32)
 	b.number("log_rotate_max_files", &c.LogRotateMaxFiles, 0, 100_000)
 	b.boolean("enable_syslog", &c.EnableSyslog)
 	b.text("syslog_facility", &c.SyslogFacility, oneOf("KERN", "USER", "MAIL", "DAEMON", "AUTH", "SYSLOG", "LPR", "NEWS", "UUCP",
