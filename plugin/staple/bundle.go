@@ -26,7 +26,7 @@ type Bundle struct {
 // order, text between blocks, keys and parameters are passed over. Keys are neither parsed nor kept. A block without
 // a proper end, a damaged leaf, no certificate at all or more than MaxPEM bytes are errors.
 func ParseBundle(data []byte) (Bundle, error) {
-	blocks, err := certificateBlocks(data)
+	blocks, err := pemBlocks(data, pemCertificate, pemX509, pemTrusted)
 	if err != nil {
 		return Bundle{}, err
 	}
@@ -70,17 +70,9 @@ func parseBlock(block *pem.Block) (*x509.Certificate, error) {
 	return x509.ParseCertificate(der)
 }
 
-// certificateBlocks returns the blocks with certificates. encoding/pem passes over a damaged block without a word
-// and would let the second certificate pass for the leaf; here each BEGIN line must open a block that decodes.
-func certificateBlocks(data []byte) ([]*pem.Block, error) {
-	blocks, err := pemBlocks(data, pemCertificate, pemX509, pemTrusted)
-	if err != nil {
-		return nil, err
-	}
-	return blocks, nil
-}
-
 // pemBlocks returns the blocks of the wanted types. What is in others, such as a private key, is wiped at once.
+// encoding/pem passes over a damaged block without a word and would let the second certificate pass for the leaf;
+// here each BEGIN line must open a block that decodes.
 func pemBlocks(data []byte, types ...string) ([]*pem.Block, error) {
 	if len(data) > MaxPEM {
 		return nil, fmt.Errorf("PEM: %d bytes, more than %d", len(data), MaxPEM)
@@ -109,12 +101,12 @@ func pemBlocks(data []byte, types ...string) ([]*pem.Block, error) {
 	}
 }
 
-var pemBegin = []byte("-----BEGIN ")
+const pemBegin = "-----BEGIN "
 
 // nextBegin returns where the next line that opens a block starts, -1 if there is none.
 func nextBegin(data []byte) int {
 	for from := 0; ; {
-		i := bytes.Index(data[from:], pemBegin)
+		i := bytes.Index(data[from:], []byte(pemBegin))
 		if i < 0 {
 			return -1
 		}

@@ -120,7 +120,7 @@ func (in *input) time(name string) time.Time {
 		return time.Time{}
 	}
 	t, err := time.Parse(timeForm, text)
-	if err != nil || len(text) != len(timeForm) || t.Format(timeForm) != text {
+	if err != nil || t.Format(timeForm) != text { // Parse takes fractions of a second
 		in.failf("%s is not of the form YYYYMMDDHHMMSSZ", name)
 		return time.Time{}
 	}

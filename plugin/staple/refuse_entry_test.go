@@ -25,6 +25,9 @@ func TestRefusesAnotherCertificate(t *testing.T) {
 		{name: "no entry", want: WrongSerial, der: one(func(scene) []single { return []single{} })},
 		{name: "other issuer's key hash", want: IssuerHash, der: one(func(scene) []single { return []single{{issuer: other.issuer.cert}} })},
 		{name: "other issuer's name and key hash", want: IssuerHash, der: one(func(scene) []single { return []single{{issuer: elsewhere.cert}} })},
+		{name: "other issuer's name hash, our key", want: IssuerHash, der: one(func(s scene) []single {
+			return []single{{issuer: certify(t, nil, s.issuer.key, "Renamed CA", asCA).cert}}
+		})},
 		{name: "CertID of an unknown hash", want: IssuerHash, der: one(func(scene) []single { return []single{{hash: sequence(oid(1, 2, 3))}} })},
 	})
 }

@@ -101,6 +101,13 @@ func TestRefusesWhoSigned(t *testing.T) {
 			a.signer, a.certs = second, [][]byte{second.cert.Raw, s.delegate.cert.Raw}
 			return a.der(t)
 		}},
+		{name: "signer is the delegate of a CA of another name with the issuer's key", want: WrongSigner, der: func(t *testing.T, s scene) []byte {
+			renamed := certify(t, nil, s.issuer.key, "Renamed CA", asCA)
+			d := certify(t, renamed, newKey(t, "ecdsa"), "Delegate", asDelegate)
+			a := s.answer()
+			a.signer, a.certs = d, [][]byte{d.cert.Raw}
+			return a.der(t)
+		}},
 		{name: "signer is the certificate itself", want: DelegatePurpose, der: func(t *testing.T, s scene) []byte {
 			a := s.answer()
 			a.signer, a.certs = s.leaf, [][]byte{s.leaf.cert.Raw}
