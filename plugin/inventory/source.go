@@ -1,0 +1,80 @@
+package inventory
+
+import (
+	"crypto/x509"
+	"fmt"
+)
+
+// Source is where a job's certificates are.
+type Source struct {
+	Job          string
+	Certificates []Single
+	Sets         []Set
+}
+
+// Single is one certificate, named by the operator. Paths are absolute.
+type Single struct {
+	Name, Path string
+	Issuer     string // file with the issuer, among others perhaps; empty: look for it
+	OCSPFile   string // empty: <Path>.ocsp
+}
+
+// Set is what globs and folders hold. A pattern is an absolute path of a
+// folder, of a file, or a glob, where ** stands for any number of folders. A
+// folder stands for the files right in it. Exclude takes absolute globs, and
+// globs without a "/" for the file's name alone.
+type Set struct {
+	Paths, Exclude []string
+}
+
+// IssuerFrom says where an issuer was found.
+type IssuerFrom string
+
+// The places, in the order in which they are looked at.
+const (
+	FromConfig  IssuerFrom = "config" // the file that the operator named
+	FromPEM     IssuerFrom = "pem"
+	FromFile    IssuerFrom = "file" // <path>.issuer
+	FromNowhere IssuerFrom = ""
+)
+
+// Certificate is one certificate file.
+type Certificate struct {
+	ID       string // staple.ID of Leaf
+	Job      string
+	Name     string // [A-Za-z0-9._-], one of its kind within the job
+	Path     string // as configured or found, links not resolved: HAProxy knows it by this
+	OCSPFile string
+	Leaf     *x509.Certificate
+	// Issuer passes staple.CheckIssuer. It is nil where none was found; the same
+	// issuer of many certificates is one pointer.
+	Issuer     *x509.Certificate
+	IssuerFrom IssuerFrom
+	// IssuerInPEM and IssuerInFile say where HAProxy finds an issuer on its own;
+	// the file is <Path>.issuer. Neither: a .ocsp file would stop its start.
+	IssuerInPEM, IssuerInFile bool
+	Names                     []string // host names, as staple.Names gives them
+	MustStaple                bool
+}
+
+// IssuerKnown tells whether HAProxy finds the issuer on its own.
+func (c *Certificate) IssuerKnown() bool { return c.IssuerInPEM || c.IssuerInFile }
+
+// Problem is a certificate, a file or a pattern that could not be used, or only
+// in part. Name and Path are empty where they are not known.
+type Problem struct {
+	Job, Name, Path string
+	Err             error
+}
+
+// Error is the whole on one line.
+func (p Problem) Error() string {
+	what := p.Path
+	if p.Name != "" {
+		what = fmt.Sprintf("certificate %q: %s", p.Name, p.Path)
+	}
+	return fmt.Sprintf("job %q: %s: %v", p.Job, what, p.Err)
+}
+
+// Unwrap returns the cause.
+func (p Problem) Unwrap() error { return p.Err }
