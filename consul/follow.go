@@ -68,7 +68,7 @@ func (f *follower) loop(ctx context.Context, heads <-chan *api.KVPair, wake <-ch
 			return
 		case f.newest = <-heads:
 			seen = true
-			if f.waiting && f.synced {
+			if f.waiting {
 				continue // newest is looked at when the wait is over
 			}
 		case <-wake:
@@ -104,8 +104,8 @@ func (f *follower) step(ctx context.Context) error {
 	if err := f.arrivals(ctx); err != nil {
 		return err
 	}
-	if f.waiting && !f.splayed {
-		return nil // woken for arrivals only
+	if f.waiting {
+		return nil // woken for those only
 	}
 	h, ok := f.head()
 	if !ok || h.Nonce == f.at.Nonce {
@@ -119,7 +119,7 @@ func (f *follower) step(ctx context.Context) error {
 		if err := f.changed(ctx, ids); err != nil {
 			return err
 		}
-		f.at = h
+		f.at, f.splayed = h, false
 		return nil
 	}
 	return f.resync(ctx)

@@ -2,7 +2,6 @@ package consul
 
 import (
 	"context"
-	"strings"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 )
@@ -79,70 +78,4 @@ func (t *Term) lastNonce() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.last.Nonce
-}
-
-// publishedMetas are the readable metas of the responses in KV, by id.
-func (t *Term) publishedMetas(ctx context.Context) (map[string]record.Meta, error) {
-	pairs, _, err := t.c.list(ctx, t.c.keys.metas(), 0)
-	if err != nil {
-		return nil, err
-	}
-	names, err := t.c.listKeys(ctx, t.c.keys.ders())
-	if err != nil {
-		return nil, err
-	}
-	ders := make(map[string]bool, len(names))
-	for _, name := range names {
-		ders[strings.TrimPrefix(name, t.c.keys.ders())] = true
-	}
-	metas := make(map[string]record.Meta, len(pairs))
-	for _, pair := range pairs {
-		id := strings.TrimPrefix(pair.Key, t.c.keys.metas())
-		// A meta without its response, or of a shape that no leader writes, is
-		// as good as none.
-		if m, err := record.DecodeMeta(pair.Value); err == nil && record.ValidID(id) && ders[id] {
-			metas[id] = m
-		}
-	}
-	return metas, nil
-}
-
-// learn offers the mirror what KV seems to hold that it does not. It returns
-// the checksums of what the mirror refused although it holds something else.
-func (t *Term) learn(ctx context.Context, m Mirror, published, held map[string]record.Meta) (map[string]string, error) {
-	var ids []string
-	for id, theirs := range published {
-		mine, ok := held[id]
-		// Other bytes with the same times are either another signature, or not
-		// what they seem: the mirror is to say.
-		if !ok || theirs.SHA256 != mine.SHA256 && !mine.Supersedes(theirs) {
-			ids = append(ids, id)
-		}
-	}
-	refused := map[string]string{}
-	for len(ids) > 0 {
-		n := min(len(ids), readStaples)
-		found, unreadable, err := t.c.readStaples(ctx, ids[:n])
-		if err != nil {
-			return nil, err
-		}
-		for _, id := range ids[:n] {
-			why := unreadable[id]
-			if st, ok := found[id]; ok {
-				why = m.Learn(ctx, st)
-			}
-			if why == nil {
-				continue
-			}
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			t.c.logger.Warn("a published response is refused", "id", id, "error", why)
-			if _, ok := held[id]; ok {
-				refused[id] = published[id].SHA256
-			}
-		}
-		ids = ids[n:]
-	}
-	return refused, nil
 }

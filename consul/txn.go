@@ -82,7 +82,9 @@ func (c *Client) sendTxn(ctx context.Context, ops []op) ([]*api.KVPair, api.TxnE
 		}
 		return nil, out.Errors, nil
 	case err != nil:
-		return nil, nil, c.denied("write", ops[0].Key, c.keys.writeRule(ops[len(ops)-1].Key), err)
+		last := ops[len(ops)-1]
+		what, rule := c.right(last)
+		return nil, nil, c.denied(what, last.Key, rule, err)
 	}
 	results := make([]*api.KVPair, 0, len(out.Results))
 	for _, r := range out.Results {
@@ -104,14 +106,20 @@ func deniedOp(errs api.TxnErrors, count int) int {
 }
 
 func (c *Client) opDenied(o op, errs api.TxnErrors) error {
-	e := &PermissionError{What: "write", Object: o.Key, Rule: c.keys.writeRule(o.Key)}
-	if o.Verb == api.KVGetOrEmpty || o.Verb == api.KVCheckSession {
-		e.What, e.Rule = "read", c.keys.readRule()
-	}
+	what, rule := c.right(o)
+	e := &PermissionError{What: what, Object: o.Key, Rule: rule}
 	for _, failed := range errs {
 		e.UnknownToken = e.UnknownToken || failed != nil && unknownToken(failed.What)
 	}
 	return e
+}
+
+// right is what o does, and the ACL rule that it needs.
+func (c *Client) right(o op) (what, rule string) {
+	if o.Verb == api.KVGetOrEmpty || o.Verb == api.KVCheckSession {
+		return "read", c.keys.readRule()
+	}
+	return "write", c.keys.writeRule(o.Key)
 }
 
 // failedOp reports whether operation i is among errs.
