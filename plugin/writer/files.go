@@ -1,6 +1,7 @@
 package writer
 
 import (
+	"bytes"
 	"encoding/pem"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
@@ -68,6 +69,9 @@ func (w *Writer) write(e *entry, held *staple.Facts) (written, error) {
 		return result, err
 	}
 	changed, err := f.replace(held.DER, func(old []byte) (bool, error) {
+		if bytes.Contains(old, []byte("-----BEGIN")) {
+			return false, refuse(ReasonPath, "%s holds a PEM, which is not ours to replace", f.path)
+		}
 		there, err := c.verify(old, w.now())
 		if err != nil || supersedes(held, there) {
 			return true, nil
@@ -112,7 +116,8 @@ func (w *Writer) writeIssuer(c *Certificate) error {
 		if err != nil {
 			return false, refuse(ReasonIssuerFile, "%s is there and holds no certificates: %w", path, err)
 		}
-		return staple.CheckIssuer(c.Leaf, there[0]) != nil, nil
+		// HAProxy reads the first PEM block and nothing else.
+		return staple.CheckIssuer(c.Leaf, there[0]) != nil || !bytes.Contains(old, []byte("-----BEGIN")), nil
 	})
 	if written {
 		w.log.Info("issuer written", "job", c.Job, "name", c.Name, "file", path)

@@ -220,7 +220,9 @@ type recorder struct {
 	how   string
 }
 
-func newRecorder(name string) *recorder { return &recorder{name: name, told: map[string]Staple{}, how: "set"} }
+func newRecorder(name string) *recorder {
+	return &recorder{name: name, told: map[string]Staple{}, how: "set"}
+}
 
 func (r *recorder) Name() string { return r.name }
 

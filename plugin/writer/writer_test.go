@@ -186,18 +186,31 @@ func TestShortLivedIsHeldBackAndTheGoodOneStays(t *testing.T) {
 	good := b.answer(c, time.Hour)
 	b.writer.Set([]Certificate{c})
 	b.writer.Pass(context.Background(), []record.Staple{from(c, good)})
-	for reason, change := range map[string]func(*testca.Answer){
-		"short-lived":    func(a *testca.Answer) { a.NextUpdate = b.clock.Now().Add(9 * time.Minute) },
-		"no-next-update": func(a *testca.Answer) { a.NextUpdate, a.ThisUpdate = time.Time{}, b.clock.Now().Add(time.Second) },
+	if !target.has(c.Name, good) {
+		t.Fatal("the good one was not installed")
+	}
+	calls := target.count()
+	now := b.clock.Now()
+	for _, bad := range []struct {
+		reason     string
+		this, next time.Time
+	}{
+		{"short-lived", now.Add(-time.Minute), now.Add(9 * time.Minute)},
+		{"no-next-update", now, time.Time{}},
 	} {
-		calls := target.count()
-		b.writer.Pass(context.Background(), []record.Staple{from(c, b.answer(c, time.Minute, change))})
-		if s := b.state(c); reason == "short-lived" && (s.Reason != reason || s.Applied.SHA256 != record.Checksum(good)) {
-			t.Errorf("%s: state %q, applied %s", reason, s.Reason, s.Applied.SHA256)
+		r := b.writer.Pass(context.Background(), []record.Staple{from(c, b.answer(c, 0, func(a *testca.Answer) {
+			a.ThisUpdate, a.NextUpdate = bad.this, bad.next
+		}))})
+		if r[0].Outcome != Failed || r[0].Reason != bad.reason || r[0].State.Applied.SHA256 != record.Checksum(good) {
+			t.Errorf("%s: %s %s", bad.reason, r[0].Outcome, r[0].Reason)
 		}
 		b.holds(c.Path+".ocsp", good)
-		_ = calls
 	}
+	target.set(func() {
+		if string(target.told[c.Name].Facts.DER) != string(good) || target.calls > calls+2 {
+			t.Error("the target was told of one that does not fit")
+		}
+	})
 }
 
 func TestEndedStapleIsLeftInPlace(t *testing.T) {
