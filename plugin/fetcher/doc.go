@@ -1,0 +1,26 @@
+// Package fetcher is the elected role: it keeps a verified OCSP response for
+// each of a set of certificates. It decides whom to ask when, asks, verifies on
+// the spot, stores, and hands on for publishing.
+//
+// What is promised:
+//
+//   - Nothing is stored or published that was not verified here with the
+//     certificate and its issuer. What was stored is verified again when it is
+//     read.
+//   - An older response never replaces a newer one, "unknown" replaces nothing,
+//     and a failure takes nothing away: what was held stays.
+//   - Each certificate is asked for once per refresh. While its responder
+//     answers, it is asked again before the held response ends.
+//   - A slow or dead responder delays no certificate of another responder:
+//     hosts have separate queues, workers and rates.
+//   - A failure has a one-word reason, is counted under it, logged when it
+//     first occurs and when it changes, and reported as trouble.
+//
+// Limits: there is no HTTP caching and no proxy. Work in progress is bounded for
+// each responder host, not over all of them.
+//
+// The parts: schedule.go says when, as pure functions; lanes.go is the queues by
+// host; exchange.go asks and verifies; flow.go takes one certificate through;
+// run.go and pass.go are the two ways to run; publish.go and trouble.go carry
+// the outcome away.
+package fetcher

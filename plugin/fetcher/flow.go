@@ -1,0 +1,231 @@
+package fetcher
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
+)
+
+// round is one Run or Pass: where its jobs queue, and what it wants.
+type round struct {
+	f     *Fetcher
+	ctx   context.Context
+	lanes *lanes
+	// fresh says whether what is held needs no fetch now; found tells that it
+	// was found in the store just now.
+	fresh func(l life, p pace, found bool) bool
+	// dry stores and publishes nothing.
+	dry bool
+	// finished is told of the end of each turn, with the fetcher's mu held.
+	finished func(it *item, r Result)
+}
+
+// turn is one certificate on its way through a round: read what is stored, ask
+// one responder after the other until one gives a verified response, store it,
+// hand it on. Each step is a job of the host that it needs.
+type turn struct {
+	*round
+	it     *item
+	target Target
+	urls   []string
+	at     int    // the URL that is asked
+	method string // "": the usual one
+	found  bool   // the store was read in this turn
+	// tried is what a dry round fetched.
+	tried *record.Staple
+	// what failed so far
+	errs       []error
+	reason     string
+	retryAfter time.Duration
+}
+
+// begin starts the turn of a busy item.
+func (r *round) begin(it *item) {
+	r.f.mu.Lock()
+	t := &turn{round: r, it: it, target: it.target, urls: it.target.urls()}
+	read := it.read
+	r.f.mu.Unlock()
+	now := r.f.c.Now()
+	switch {
+	case t.target.Settings.Off:
+		t.rest(Off, "")
+	case now.After(t.target.Leaf.NotAfter):
+		t.rest(NotApplicable, CertificateExpired)
+	case len(t.urls) == 0:
+		t.rest(NotApplicable, NoResponder)
+	case t.target.Issuer == nil:
+		t.failed(&failure{reason: NoIssuer, err: errors.New("the issuer's certificate is not known")})
+	case read:
+		t.askOrRest()
+	default:
+		t.submit(stored, t.read)
+	}
+}
+
+// submit queues the next step.
+func (t *turn) submit(host string, step func()) {
+	t.f.mu.Lock()
+	end := t.it.end()
+	t.f.mu.Unlock()
+	t.lanes.submit(host, job{end: end, mustStaple: t.target.MustStaple, run: step})
+}
+
+// read looks what the store holds. It believes nothing of it unverified.
+func (t *turn) read() {
+	st, found, err := t.f.c.Store.Staple(t.target.ID)
+	var facts *staple.Facts
+	if err == nil && found {
+		facts, err = Learn(st, t.target, t.f.c.Now())
+	}
+	if err != nil {
+		t.f.c.Logger.Warn("stored response is not used", "certificate", t.target.label(), "id", t.target.ID, "error", err)
+	}
+	t.f.mu.Lock()
+	t.found, t.it.read, t.it.replace = true, true, err != nil && !genuine(err)
+	if t.it.held != nil {
+		// In memory may be what could not be stored, judged by other settings.
+		if _, err := Learn(*t.it.held, t.target, t.f.c.Now()); err != nil {
+			t.it.held = nil
+		}
+	}
+	if facts != nil && (t.it.held == nil || !t.it.held.Meta.Supersedes(st.Meta)) {
+		st.Meta.Until = facts.Until // the schedule goes by what the response says
+		t.it.held = &st
+	}
+	t.f.mu.Unlock()
+	t.askOrRest()
+}
+
+func (t *turn) askOrRest() {
+	t.f.mu.Lock()
+	fresh := t.it.held != nil && t.it.failures == 0 && t.fresh(t.it.life(), t.target.pace(), t.found)
+	t.f.mu.Unlock()
+	if fresh {
+		t.settle(Fresh, "")
+		return
+	}
+	t.submit(hostOf(t.urls[0]), t.askOne)
+}
+
+// askOne asks the responder that is next.
+func (t *turn) askOne() {
+	url := t.urls[t.at]
+	t.f.mu.Lock()
+	t.it.asked = t.f.c.Now()
+	t.f.mu.Unlock()
+	facts, failed := t.f.exchange(t.ctx, t.target, url, t.method)
+	switch {
+	case failed == nil:
+		t.received(NewStaple(facts, t.target, url))
+		return
+	case t.ctx.Err() != nil:
+		return // the round ends; nothing was learned of the responder
+	}
+	if failed.retryPOST && t.method == "" {
+		t.method = http.MethodPost
+		t.submit(hostOf(url), t.askOne)
+		return
+	}
+	t.at, t.method = t.at+1, ""
+	t.note(failed)
+	if t.at < len(t.urls) {
+		t.submit(hostOf(t.urls[t.at]), t.askOne)
+		return
+	}
+	t.fail()
+}
+
+// note keeps what one responder failed by.
+func (t *turn) note(failed *failure) {
+	t.reason, t.retryAfter = failed.reason, max(t.retryAfter, failed.retryAfter)
+	t.errs = append(t.errs, failed.err)
+	t.f.mu.Lock()
+	t.f.counts.Failures[failed.reason]++
+	t.f.mu.Unlock()
+}
+
+func (t *turn) failed(failed *failure) {
+	t.note(failed)
+	t.fail()
+}
+
+// received takes in a verified response, if it supersedes what is held.
+func (t *turn) received(st record.Staple) {
+	t.f.mu.Lock()
+	held, replace := t.it.held, t.it.replace
+	t.f.mu.Unlock()
+	if held != nil && !st.Meta.Supersedes(held.Meta) {
+		reason := ""
+		if st.Meta.ThisUpdate.Before(held.Meta.ThisUpdate) {
+			reason = Older
+		}
+		t.settle(Unchanged, reason)
+		return
+	}
+	if t.dry {
+		t.tried = &st
+		t.settle(Fetched, "")
+		return
+	}
+	if !t.keep(st, replace) {
+		t.settle(Unchanged, Older)
+		return
+	}
+	t.f.mu.Lock()
+	t.it.held, t.it.replace = &st, false
+	// Under mu, so that a target that was dropped meanwhile is not published.
+	if !t.it.gone {
+		t.f.out.publish(st)
+	}
+	t.f.mu.Unlock()
+	t.settle(Fetched, "")
+}
+
+// keep stores a response and reports whether it is now the newest one. A disk
+// that fails does not keep it from the cluster.
+func (t *turn) keep(st record.Staple, replace bool) bool {
+	var err error
+	changed := true
+	if replace {
+		err = t.f.c.Store.Replace(st)
+	} else {
+		changed, err = t.f.c.Store.Put(st)
+	}
+	if err != nil {
+		t.f.c.Logger.Error("response could not be stored; it is published all the same",
+			"certificate", t.target.label(), "id", st.ID, "error", err)
+		return true
+	}
+	if !changed {
+		// Something newer came into the store past us: it is read next time.
+		t.f.mu.Lock()
+		t.it.read = false
+		t.f.mu.Unlock()
+	}
+	return changed
+}
+
+// holds is what the turn ends with: in a dry round, what would be held. Nil: nothing.
+func (t *turn) holds() *record.Staple {
+	if t.tried != nil {
+		return t.tried
+	}
+	return t.it.held
+}
+
+// pace is the target's.
+func (t Target) pace() pace { return pace{min: t.Settings.MinDelay, max: t.Settings.MaxDelay} }
+
+// life is that of what is held, which must be there.
+func (it *item) life() life { return lifeOf(it.held) }
+
+func lifeOf(st *record.Staple) life {
+	return life{this: st.Meta.ThisUpdate, until: st.Meta.Until}
+}
+
+// alive reports whether what is held still serves at now.
+func (it *item) alive(now time.Time) bool { return it.held != nil && it.held.Meta.Until.After(now) }

@@ -1,0 +1,173 @@
+package fetcher
+
+import (
+	"errors"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
+)
+
+const (
+	// tellEvery is how often a trouble that goes on is reported again.
+	tellEvery = 15 * time.Minute
+	// settleIn is how long after notBefore a responder may not know a
+	// certificate. CAs have 15 minutes, and date notBefore back by an hour.
+	settleIn = 90 * time.Minute
+)
+
+// rest ends the turn of a certificate for which nothing is fetched, until its
+// target changes.
+func (t *turn) rest(outcome, reason string) {
+	t.f.mu.Lock()
+	defer t.f.mu.Unlock()
+	if !t.it.mentioned {
+		t.it.mentioned = true
+		t.f.c.Logger.Info("nothing to fetch", "certificate", t.target.label(), "id", t.target.ID,
+			"state", outcome, "reason", reason)
+	}
+	t.recovered()
+	t.end(Result{Outcome: outcome, Reason: reason}, time.Time{})
+}
+
+// settle ends a turn in which nothing failed.
+func (t *turn) settle(outcome, reason string) {
+	t.f.mu.Lock()
+	defer t.f.mu.Unlock()
+	now, p := t.f.c.Now(), t.target.pace()
+	if outcome != Fresh {
+		t.tell(outcome, reason)
+		t.recovered()
+		t.end(Result{Outcome: outcome, Reason: reason}, t.nextAfterAnswer(now, p))
+		return
+	}
+	t.f.c.Logger.Debug("stored response is fresh", "certificate", t.target.label(), "id", t.target.ID)
+	t.end(Result{Outcome: outcome}, t.it.life().first(now, p, t.f.c.Rand()))
+}
+
+// nextAfterAnswer is the next turn after a verified answer. Nothing is held
+// where another process stored something newer meanwhile.
+func (t *turn) nextAfterAnswer(now time.Time, p pace) time.Time {
+	held := t.holds()
+	if held == nil {
+		return now.Add(p.min)
+	}
+	return lifeOf(held).next(now, p, t.f.c.Rand())
+}
+
+// tell logs a response.
+func (t *turn) tell(outcome, reason string) {
+	level, message := hclog.Debug, "response is unchanged"
+	var m record.Meta
+	if held := t.holds(); held != nil {
+		m = held.Meta
+	}
+	switch {
+	case outcome == Fetched && m.Status == string(staple.Revoked):
+		level, message = hclog.Error, "certificate is revoked"
+	case outcome == Fetched:
+		level, message = hclog.Info, "new response"
+	case t.it.failures > 0:
+		level = hclog.Info
+	}
+	args := []any{"certificate", t.target.label(), "id", t.target.ID, "status", m.Status,
+		"this_update", m.ThisUpdate, "until", m.Until, "responder", m.Responder}
+	if reason != "" {
+		args = append(args, "reason", reason)
+	}
+	if m.Status == string(staple.Revoked) {
+		args = append(args, "revoked_at", m.RevokedAt)
+	}
+	if t.it.failures > 0 {
+		args = append(args, "failures_before", t.it.failures)
+	}
+	t.f.c.Logger.Log(level, message, args...)
+}
+
+// recovered forgets failures, and at the first success also those that another
+// process, or a leader before, has reported.
+func (t *turn) recovered() {
+	it := t.it
+	if t.dry {
+		return
+	}
+	if (!it.told.IsZero() || !it.cleared) && !it.gone {
+		it.cleared = true
+		t.f.out.trouble(t.target.ID, nil)
+	}
+	it.failures, it.since, it.told = 0, time.Time{}, time.Time{}
+	it.reason, it.err = "", nil
+}
+
+// fail ends a turn in which no responder gave a verified response. What is held
+// stays.
+func (t *turn) fail() {
+	t.f.mu.Lock()
+	defer t.f.mu.Unlock()
+	now, it := t.f.c.Now(), t.it
+	changed := it.failures == 0 || it.reason != t.reason
+	if it.failures == 0 {
+		it.since = now
+	}
+	it.failures++
+	it.reason, it.err = t.reason, errors.Join(t.errs...)
+	quick := t.settlingIn(now)
+	if changed {
+		level := hclog.Warn
+		if quick {
+			level = hclog.Info
+		}
+		t.f.c.Logger.Log(level, "no new response", "certificate", t.target.label(), "id", t.target.ID, "reason", it.reason,
+			"kept", it.alive(now), "until", it.end(), "error", it.err)
+	}
+	if !t.dry && !it.gone && (changed || now.Sub(it.told) >= tellEvery) {
+		it.told = now
+		t.f.out.trouble(t.target.ID, &record.Trouble{
+			Format: record.Format, Reason: it.reason, Error: it.err.Error(), Since: it.since, Last: now,
+			Failures: it.failures, Job: t.target.Job, Name: t.target.Name, Names: t.target.Names,
+		})
+	}
+	r := retry{failures: it.failures, asked: t.retryAfter, quick: quick}
+	if it.held != nil {
+		r.until = it.held.Meta.Until
+	}
+	t.end(Result{Outcome: Failed, Reason: it.reason, Err: it.err, Kept: it.alive(now)}, r.after(now, t.target.pace(), t.f.c.Rand()))
+}
+
+// settlingIn reports whether the failure is normal for a certificate as new as
+// this one.
+func (t *turn) settlingIn(now time.Time) bool {
+	if t.reason != string(staple.Unauthorized) && t.reason != Unknown {
+		return false
+	}
+	return now.Sub(t.target.Leaf.NotBefore) < settleIn
+}
+
+// end finishes the turn, with the fetcher's mu held.
+func (t *turn) end(r Result, next time.Time) {
+	it := t.it
+	it.busy, it.outcome = false, r.Outcome
+	if r.Outcome == Unchanged {
+		it.reason = r.Reason
+	}
+	t.f.counts.Turns[r.Outcome]++
+	switch {
+	case it.gone:
+		it.again = false
+	case it.again: // the target changed while this went on
+		it.again = false
+		t.f.queue(it, t.f.c.Now())
+	case next.IsZero():
+		t.f.unqueue(it)
+	default:
+		t.f.queue(it, next)
+	}
+	r.Target, r.Next = t.target, it.next
+	if held := t.holds(); held != nil {
+		st := *held
+		r.Staple = &st
+	}
+	t.finished(it, r)
+}
