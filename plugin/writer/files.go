@@ -100,11 +100,10 @@ func (w *Writer) writeIssuer(c *Certificate) error {
 	if c.IssuerKnown {
 		return nil
 	}
-	path := c.Path + ".issuer"
+	f := w.issuerFile(c)
 	if !c.WriteIssuer {
-		return refuse(ReasonIssuerUnknown, "%s: HAProxy would not start with %s beside a certificate whose issuer it can't find: put the issuer into the PEM or %s, or set write_issuer", c.Path, c.file(), path)
+		return refuse(ReasonIssuerUnknown, "%s: HAProxy would not start with %s beside a certificate whose issuer it can't find: put the issuer into the PEM or %s, or set write_issuer", c.Path, c.file(), f.path)
 	}
-	f := file{path: path, like: c.Path, trust: w.trust}
 	content := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Issuer.Raw})
 	written, err := f.replace(content, func(old []byte) (bool, error) {
 		if len(old) == 0 {
@@ -114,19 +113,31 @@ func (w *Writer) writeIssuer(c *Certificate) error {
 		// before a renewal is what this is about.
 		there, err := staple.ParseCertificates(old)
 		if err != nil {
-			return false, refuse(ReasonIssuerFile, "%s is there and holds no certificates: %w", path, err)
+			return false, refuse(ReasonIssuerFile, "%s is there and holds no certificates: %w", f.path, err)
 		}
 		// HAProxy reads the first PEM block and nothing else.
 		return staple.CheckIssuer(c.Leaf, there[0]) != nil || !bytes.Contains(old, []byte("-----BEGIN")), nil
 	})
 	if written {
-		w.log.Info("issuer written", "job", c.Job, "name", c.Name, "file", path)
+		w.log.Info("issuer written", "job", c.Job, "name", c.Name, "file", f.path)
 	}
 	return err
 }
 
 func (w *Writer) destination(c *Certificate) file {
 	return file{path: c.file(), like: c.Path, trust: w.trust}
+}
+
+func (w *Writer) issuerFile(c *Certificate) file {
+	return file{path: c.Path + ".issuer", like: c.Path, trust: w.trust}
+}
+
+// clean removes what a crash may have left beside e's files.
+func (w *Writer) clean(e *entry) {
+	w.destination(&e.cert).clean()
+	if !e.cert.IssuerInPEM {
+		w.issuerFile(&e.cert).clean()
+	}
 }
 
 // trouble sets one of e's errors, and says so when it comes, changes and goes.
@@ -139,7 +150,7 @@ func (w *Writer) trouble(e *entry, where *error, err error) {
 	}
 	w.mu.Unlock()
 	switch {
-	case err != nil && (before == nil || before.Error() != err.Error()):
+	case err != nil && (before == nil || ReasonOf(before) != ReasonOf(err)):
 		w.log.Warn("response not applied", "job", e.cert.Job, "name", e.cert.Name, "id", e.cert.ID, "reason", ReasonOf(err), "error", err)
 	case err == nil && before != nil:
 		w.log.Info("response can be applied again", "job", e.cert.Job, "name", e.cert.Name, "id", e.cert.ID, "was", ReasonOf(before))

@@ -151,7 +151,7 @@ func (w *Writer) loadAll(entries []*entry) {
 		go func() {
 			defer wg.Done()
 			for e := range work {
-				w.destination(&e.cert).clean()
+				w.clean(e)
 				w.load(e)
 			}
 		}()
@@ -199,13 +199,23 @@ func (w *Writer) deliver(ctx context.Context, list []record.Staple) {
 		if ctx.Err() != nil {
 			return
 		}
-		w.mu.Lock()
-		entries := slices.Clone(w.byID[st.ID])
-		w.mu.Unlock()
-		for _, e := range entries {
-			if w.consider(e, st) {
-				w.enqueue(e)
+		// Once more if Set put other entries in their place meanwhile, which may
+		// have missed it; what has it already takes no harm.
+		for entries := w.entriesOf(st.ID); ; entries = w.entriesOf(st.ID) {
+			for _, e := range entries {
+				if w.consider(e, st) {
+					w.enqueue(e)
+				}
+			}
+			if slices.Equal(entries, w.entriesOf(st.ID)) {
+				break
 			}
 		}
 	}
+}
+
+func (w *Writer) entriesOf(id string) []*entry {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.byID[id])
 }

@@ -3,6 +3,8 @@ package writer
 import (
 	"context"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"os"
 	"path/filepath"
 	"testing"
@@ -211,6 +213,27 @@ func TestShortLivedIsHeldBackAndTheGoodOneStays(t *testing.T) {
 			t.Error("the target was told of one that does not fit")
 		}
 	})
+}
+
+// TestLargeResponseGoesToTheFile: above what a runtime command takes, below
+// what HAProxy reads of a file.
+func TestLargeResponseGoesToTheFile(t *testing.T) {
+	b := newBench(t)
+	c, other := b.issue("www.example.com"), b.issue("other.example.com")
+	large := func(c Certificate, n int) []byte {
+		return b.answer(c, time.Minute, func(a *testca.Answer) {
+			a.Extensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 99999, 1}, Value: make([]byte, n)}}
+		})
+	}
+	fits, tooLarge := large(c, 12_000), large(other, 17_000)
+	b.writer.Set([]Certificate{c, other})
+	for _, r := range b.writer.Pass(context.Background(), []record.Staple{from(c, fits), from(other, tooLarge)}) {
+		if want := map[string]string{c.ID: "", other.ID: "too-large"}[r.State.ID]; r.Reason != want {
+			t.Errorf("%s: %s %s", r.State.Name, r.Outcome, r.Error)
+		}
+	}
+	b.holds(c.Path+".ocsp", fits)
+	b.holds(other.Path+".ocsp", nil)
 }
 
 func TestEndedStapleIsLeftInPlace(t *testing.T) {
