@@ -1,0 +1,97 @@
+package status
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// table is rows under a head, their cells in aligned columns. The column state is coloured; the flexible
+// columns give way, in this order, where the whole is too wide.
+type table struct {
+	head     []string
+	state    int
+	flexible []int
+	rows     []row
+}
+
+type row struct {
+	cells []string
+	notes []string // below the row
+}
+
+const (
+	gap       = 2
+	minColumn = 12 // of a flexible column
+)
+
+func (t *table) write(b *bytes.Buffer, o TableOptions) {
+	widths := t.widths(o.Width)
+	t.line(b, row{cells: t.head}, widths, o, false)
+	for _, r := range t.rows {
+		t.line(b, r, widths, o, o.Color)
+	}
+}
+
+func (t *table) widths(limit int) []int {
+	widths := make([]int, len(t.head))
+	total := gap * (len(widths) - 1)
+	for i := range widths {
+		widths[i] = utf8.RuneCountInString(t.head[i])
+		for _, r := range t.rows {
+			widths[i] = max(widths[i], utf8.RuneCountInString(r.cells[i]))
+		}
+		total += widths[i]
+	}
+	if limit <= 0 {
+		return widths
+	}
+	for _, i := range t.flexible {
+		less := max(min(total-limit, widths[i]-minColumn), 0)
+		widths[i] -= less
+		total -= less
+	}
+	return widths
+}
+
+func (t *table) line(b *bytes.Buffer, r row, widths []int, o TableOptions, color bool) {
+	var line strings.Builder
+	for i, cell := range r.cells {
+		cell = cut(cell, widths[i])
+		pad := widths[i] - utf8.RuneCountInString(cell)
+		if i+1 < len(r.cells) {
+			pad += gap
+		}
+		if color && i == t.state {
+			cell = paint(cell)
+		}
+		line.WriteString(cell + strings.Repeat(" ", pad))
+	}
+	b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	for _, note := range r.notes {
+		b.WriteString(cut("  "+note, o.Width) + "\n")
+	}
+}
+
+// paint colours a state: red for what monitoring calls critical, yellow for
+// what needs a look, green for ok.
+func paint(state string) string {
+	color := "33"
+	switch {
+	case state == OK:
+		color = "32"
+	case slices.Contains([]string{Revoked, Ended, Missing}, state):
+		color = "31"
+	}
+	return "\x1b[" + color + "m" + state + "\x1b[0m"
+}
+
+// cut shortens s to width characters, the last of them an ellipsis; 0 is no
+// limit.
+func cut(s string, width int) string {
+	if width <= 0 || utf8.RuneCountInString(s) <= width {
+		return s
+	}
+	return string([]rune(s)[:width-1]) + "…"
+}

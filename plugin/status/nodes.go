@@ -1,0 +1,75 @@
+package status
+
+import (
+	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+)
+
+// silence is how long a node may say nothing before it counts as stale, and how
+// far its clock may be ahead. A node writes its record twice in that time.
+const silence = 5 * time.Minute
+
+func (r *Report) addNodes(nodes map[string]record.Node, metas map[string]record.Meta) {
+	index := make(map[string]int, len(r.Staples))
+	for i, s := range r.Staples {
+		index[s.ID] = i
+	}
+	for _, n := range nodes {
+		delivered := map[string]bool{}
+		for _, a := range n.Applied {
+			i, known := index[a.ID]
+			if !known || delivered[a.ID] {
+				continue
+			}
+			delivered[a.ID] = true
+			if a.ThisUpdate.Before(r.Staples[i].ThisUpdate) {
+				r.Staples[i].NodesOlder++
+			} else {
+				r.Staples[i].NodesCurrent++
+			}
+		}
+		r.Nodes = append(r.Nodes, r.node(n, delivered, metas))
+	}
+}
+
+func (r *Report) node(n record.Node, delivered map[string]bool, metas map[string]record.Meta) Node {
+	node := Node{
+		Node:         clean(n.Node),
+		Version:      clean(n.Version),
+		Roles:        cleanAll(n.Roles),
+		Seen:         utc(n.Seen),
+		Started:      utc(n.Started),
+		Certificates: n.Certificates,
+		Stapled:      n.Stapled,
+		TroubleCount: max(n.Troubles, len(n.Trouble)),
+		Troubles:     []NodeTrouble{},
+		AppliedCut:   len(n.Applied) >= record.MaxApplied,
+	}
+	for _, t := range n.Trouble[:min(len(n.Trouble), record.MaxNodeTrouble)] {
+		node.Troubles = append(node.Troubles, NodeTrouble{
+			ID:         clean(t.ID),
+			Job:        clean(t.Job),
+			Name:       clean(t.Name),
+			Target:     clean(t.Target),
+			Reason:     clean(t.Reason),
+			Error:      clean(t.Error),
+			Since:      utc(t.Since),
+			MustStaple: metas[t.ID].MustStaple && !delivered[t.ID] && !node.AppliedCut,
+		})
+	}
+	node.State = r.nodeState(node)
+	return node
+}
+
+func (r *Report) nodeState(n Node) string {
+	switch age := r.Now.Sub(n.Seen); {
+	case age > silence:
+		return Stale
+	case age < -silence:
+		return Clock
+	case n.TroubleCount > 0:
+		return Trouble
+	}
+	return OK
+}
