@@ -21,7 +21,7 @@ import (
 
 // bench is a CA, a folder of certificates, a data_dir and a Writer.
 type bench struct {
-	t      *testing.T
+	t      testing.TB
 	ca     *testca.CA
 	folder string
 	data   *store.Store
@@ -47,7 +47,7 @@ func (c *clock) add(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-func newBench(t *testing.T) *bench {
+func newBench(t testing.TB) *bench {
 	t.Helper()
 	ca, err := testca.Init(filepath.Join(t.TempDir(), "ca"), testca.InitOptions{})
 	if err != nil {

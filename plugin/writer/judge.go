@@ -143,7 +143,7 @@ func (w *Writer) load(e *entry) {
 	}
 	// What is wrong with the file or its path shows when it is written.
 	old, err := w.destination(&e.cert).read()
-	if err != nil || len(old) == 0 {
+	if err != nil || len(old) == 0 || w.isHeld(e, old) {
 		return
 	}
 	facts, err := e.cert.verify(old, w.now())

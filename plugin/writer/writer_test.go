@@ -365,3 +365,32 @@ func TestTrustedResponderOption(t *testing.T) {
 		t.Errorf("of one that is trusted: %s %s", r[0].Outcome, r[0].Error)
 	}
 }
+
+// TestNothingIsLostWhileCertificatesChange delivers while Set runs.
+func TestNothingIsLostWhileCertificatesChange(t *testing.T) {
+	b := newBench(t)
+	target := newRecorder("haproxy")
+	c := b.issue("www.example.com")
+	c.Targets = []Target{target}
+	b.writer.Set([]Certificate{c})
+	src := newFeed()
+	b.run(src)
+	changing := make(chan struct{})
+	// Ends by itself; the test waits for it.
+	go func() {
+		defer close(changing)
+		for i := range 100 {
+			other := c
+			other.MustStaple = i%2 == 0
+			b.writer.Set([]Certificate{other})
+		}
+	}()
+	var last []byte
+	for i := range 50 {
+		last = b.answer(c, time.Hour-time.Duration(i)*time.Second)
+		src.list <- []record.Staple{from(c, last)}
+	}
+	<-changing
+	eventually(t, "the last response", func() bool { return target.has(c.Name, last) && b.state(c).Applied.SHA256 == record.Checksum(last) })
+	b.holds(c.Path+".ocsp", last)
+}
