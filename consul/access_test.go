@@ -1,7 +1,6 @@
 package consul
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +34,7 @@ session "%[2]s" { policy = "write" }
 
 // TestAccess runs with everything denied that a rule does not grant.
 func TestAccess(t *testing.T) {
+	t.Parallel()
 	s := consultest.Start(t, consultest.WithACL())
 	for name, test := range map[string]func(*testing.T, *consultest.Server){
 		"Roles":       testRoles,
@@ -229,16 +229,5 @@ func testNodeName(t *testing.T, s *consultest.Server) {
 	name, err := rights(t, s, `agent_prefix "" { policy = "read" }`, "").NodeName(t.Context())
 	if err != nil || name != s.Node() {
 		t.Errorf("NodeName = %q, %v; it is %q", name, err, s.Node())
-	}
-}
-
-// What a hand-made request reads is the response, byte for byte.
-func TestRawResponse(t *testing.T) {
-	s := consultest.Start(t)
-	c := newClient(t, s)
-	st := response(testID(1), 1)
-	lead(t, c, func(ctx context.Context, term *Term) { publish(t, ctx, term, st) })
-	if got := rawGet(t, "http://"+s.Address()+"/v1/kv/"+c.keys.der(st.ID)+"?raw"); !bytes.Equal(got, st.DER) {
-		t.Errorf("?raw gives %q", got)
 	}
 }

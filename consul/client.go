@@ -46,9 +46,10 @@ type Config struct {
 	Wait time.Duration
 }
 
-// TLS is how Consul is spoken to. The files are PEM.
+// TLS is how Consul is spoken to. The files are PEM. Enabled and SkipVerify
+// alone are not taken from the environment: whoever sets them has seen that.
 type TLS struct {
-	Enabled    bool
+	Enabled    bool // an https address says so too
 	CAFile     string
 	CertFile   string
 	KeyFile    string
@@ -93,7 +94,8 @@ func New(c Config) (*Client, error) {
 	override(&conf.TLSConfig.CertFile, c.TLS.CertFile)
 	override(&conf.TLSConfig.KeyFile, c.TLS.KeyFile)
 	override(&conf.TLSConfig.Address, c.TLS.ServerName)
-	conf.TLSConfig.InsecureSkipVerify = conf.TLSConfig.InsecureSkipVerify || c.TLS.SkipVerify
+	conf.TLSConfig.InsecureSkipVerify = c.TLS.SkipVerify
+	conf.Scheme = "http"
 	if c.TLS.Enabled {
 		conf.Scheme = "https"
 	}

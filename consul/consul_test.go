@@ -20,6 +20,7 @@ const patience = 30 * time.Second
 // TestConsul runs everything that can share one server; each test has keys of
 // its own.
 func TestConsul(t *testing.T) {
+	t.Parallel()
 	s := consultest.Start(t)
 	for name, test := range map[string]func(*testing.T, *consultest.Server){
 		"Lead":                testLead,
@@ -27,6 +28,8 @@ func TestConsul(t *testing.T) {
 		"TakeOver":            testTakeOver,
 		"LockTakenAway":       testLockTakenAway,
 		"SessionGone":         testSessionGone,
+		"RenewGone":           testRenewGone,
+		"RawResponse":         testRawResponse,
 		"LeadErrorReleases":   testLeadErrorReleases,
 		"NewerFormat":         testNewerFormat,
 		"Publish":             testPublish,

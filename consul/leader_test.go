@@ -139,8 +139,7 @@ func testSessionGone(t *testing.T, s *consultest.Server) {
 }
 
 // Renewing a session that is gone says so: Consul answers that with no error.
-func TestRenewGone(t *testing.T) {
-	s := consultest.Start(t)
+func testRenewGone(t *testing.T, s *consultest.Server) {
 	c := newClient(t, s, func(c *Config) { c.SessionTTL = 10 * time.Second })
 	session, err := c.newSession(t.Context(), "test")
 	if err != nil {

@@ -56,6 +56,7 @@ func rawGet(t *testing.T, url string) []byte {
 // Consul goes and comes back: everything goes on by itself, and an outage is
 // said once when it begins and once when it ends, for all loops together.
 func TestOutage(t *testing.T) {
+	t.Parallel()
 	s := consultest.Start(t)
 	var log lockedBuffer
 	var mu sync.Mutex
@@ -124,6 +125,7 @@ func TestOutage(t *testing.T) {
 
 // An agent that starts while Consul is away waits for it.
 func TestStartWithoutConsul(t *testing.T) {
+	t.Parallel()
 	s := consultest.Start(t)
 	c := newClient(t, s)
 	id := testID(1)

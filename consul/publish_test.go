@@ -286,3 +286,13 @@ func testFence(t *testing.T, s *consultest.Server) {
 		}
 	}
 }
+
+// What a hand-made request reads is the response, byte for byte.
+func testRawResponse(t *testing.T, s *consultest.Server) {
+	c := newClient(t, s)
+	st := response(testID(1), 1)
+	lead(t, c, func(ctx context.Context, term *Term) { publish(t, ctx, term, st) })
+	if got := rawGet(t, "http://"+s.Address()+"/v1/kv/"+c.keys.der(st.ID)+"?raw"); !bytes.Equal(got, st.DER) {
+		t.Errorf("?raw gives %q", got)
+	}
+}
