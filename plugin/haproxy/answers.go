@@ -56,50 +56,38 @@ func (i Info) atLeast(major, minor int) bool {
 	return x > major || x == major && y >= minor
 }
 
-// processes is the answer of a master to "show proc".
-type processes struct {
-	reloads int // tried since the master started
-	failed  int // in a row, up to the last one
-	workers []int
+// reloads is what a master says of them in the answer to "show proc".
+type reloads struct {
+	tried  int // since the master started
+	failed int // in a row, up to the last one
 }
 
-// parseProcesses reads the table of "show proc". Old workers, which only end
-// what they have begun, and programs are left out.
-func parseProcesses(answer string) (processes, error) {
-	var p processes
+// parseReloads reads the master's line of the table:
+//
+//	<pid> master <reloads> [failed: <n>] <uptime> <version>
+func parseReloads(answer string) (reloads, error) {
 	if !strings.HasPrefix(answer, "#<PID>") {
-		return p, errors.New("not a table of processes")
+		return reloads{}, errors.New("not a table of processes")
 	}
-	section, master := "", false
 	for line := range strings.Lines(answer) {
-		if rest, ok := strings.CutPrefix(line, "#"); ok {
-			section = strings.TrimSpace(rest)
-			continue
-		}
 		fields := strings.Fields(line)
-		if len(fields) < 3 {
+		if len(fields) < 3 || fields[1] != "master" {
 			continue
 		}
-		pid, err := strconv.Atoi(fields[0])
-		if err != nil || pid <= 0 {
-			continue
+		tried, err := strconv.Atoi(fields[2])
+		if err != nil {
+			return reloads{}, fmt.Errorf("the master's line: %q", shorten(line, 200))
 		}
-		switch {
-		case fields[1] == "master":
-			master = true
-			p.reloads, _ = strconv.Atoi(fields[2])
-			if _, rest, ok := strings.Cut(line, "[failed:"); ok {
-				count, _, _ := strings.Cut(rest, "]")
-				p.failed, _ = strconv.Atoi(strings.TrimSpace(count))
+		r := reloads{tried: tried}
+		if _, rest, ok := strings.Cut(line, "[failed:"); ok {
+			count, _, _ := strings.Cut(rest, "]")
+			if r.failed, err = strconv.Atoi(strings.TrimSpace(count)); err != nil {
+				return reloads{}, fmt.Errorf("the master's line: %q", shorten(line, 200))
 			}
-		case fields[1] == "worker" && section == "workers":
-			p.workers = append(p.workers, pid)
 		}
+		return r, nil
 	}
-	if !master {
-		return p, errors.New("a table of processes without a master")
-	}
-	return p, nil
+	return reloads{}, errors.New("a table of processes without a master")
 }
 
 // certList is the answer to "show ssl cert".

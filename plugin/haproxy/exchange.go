@@ -22,7 +22,8 @@ const (
 )
 
 // exchange sends one command on a connection of its own and reads until
-// HAProxy closes it, which it does after one command. name is for errors.
+// HAProxy closes it. A worker does so after one command, a master only when
+// its client sends no more. name is for errors.
 func (c *Client) exchange(ctx context.Context, command, name string) (string, error) {
 	return c.exchangeWithin(ctx, c.config.Timeout, command, name)
 }
@@ -44,6 +45,9 @@ func (c *Client) exchangeWithin(ctx context.Context, timeout time.Duration, comm
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	_, writeErr := io.WriteString(conn, command+"\n")
+	if half, ok := conn.(interface{ CloseWrite() error }); ok && writeErr == nil {
+		writeErr = half.CloseWrite()
+	}
 	// An answer may have come before the write failed, and it says more.
 	answer, err := io.ReadAll(io.LimitReader(conn, maxAnswer+1))
 	if len(answer) > maxAnswer {

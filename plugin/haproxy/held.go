@@ -111,7 +111,8 @@ func parseHeld(answer string) (Held, error) {
 	switch {
 	case text == "":
 		return Held{Registered: true}, nil
-	case strings.HasPrefix(text, "Certificate ID does not match any certificate"),
+	case strings.HasPrefix(text, "Certificate ID does not match any certificate"), // 2.6
+		strings.HasPrefix(text, "Certificate ID or path does not match any certificate"), // 3.0
 		strings.HasPrefix(text, "'show ssl ocsp-response' expects a valid certid"):
 		return Held{}, nil
 	}

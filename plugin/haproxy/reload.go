@@ -13,7 +13,10 @@ import (
 
 const (
 	reloadPoll = 100 * time.Millisecond
-	maxOutput  = 64 << 10
+	// A connection can get lost in a process that is replaced, so the wait for
+	// the new worker asks again soon.
+	reloadPatience = 2 * time.Second
+	maxOutput      = 64 << 10
 )
 
 // Reload has HAProxy read its files again, by Config.Reload or through the
@@ -41,9 +44,9 @@ func (c *Client) Reload(ctx context.Context) error {
 
 // state is what a reload changes. Before one, it may be unknown.
 type state struct {
-	known bool
-	info  Info
-	procs processes // only through the master
+	known   bool
+	info    Info
+	reloads reloads // only through the master
 }
 
 func (c *Client) state(ctx context.Context) (state, error) {
@@ -58,11 +61,17 @@ func (c *Client) state(ctx context.Context) (state, error) {
 		if err != nil {
 			return state{}, err
 		}
-		if now.procs, err = parseProcesses(answer); err != nil {
+		if now.reloads, err = parseReloads(answer); err != nil {
 			return state{}, c.answerError("show proc", answer)
 		}
 	}
 	return now, nil
+}
+
+func (c *Client) stateWithin(ctx context.Context, timeout time.Duration) (state, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return c.state(ctx)
 }
 
 // reloadByMaster says "reload". Up to 2.6 the master closes without a word;
@@ -117,14 +126,14 @@ func (c *Client) awaitWorker(ctx context.Context, before state) error {
 	tick := time.NewTicker(reloadPoll)
 	defer tick.Stop()
 	for {
-		now, err := c.state(ctx)
+		now, err := c.stateWithin(ctx, reloadPatience)
 		switch {
 		case err != nil && KindOf(err) != KindSocket && KindOf(err) != KindTimeout && KindOf(err) != KindLock:
 			return err
 		case err == nil && (!before.known || !now.info.Same(before.info)):
 			return nil
-		case err == nil && now.info.Master && now.procs.reloads > before.procs.reloads && now.procs.failed > 0:
-			return c.fail(KindReloadFailed, "show proc", "HAProxy keeps the old worker %d (failed reloads: %d); its log, or haproxy -c, says why", now.info.Pid, now.procs.failed)
+		case err == nil && now.info.Master && now.reloads.tried > before.reloads.tried && now.reloads.failed > 0:
+			return c.fail(KindReloadFailed, "show proc", "HAProxy keeps the old worker %d (failed reloads: %d); its log, or haproxy -c, says why", now.info.Pid, now.reloads.failed)
 		}
 		select {
 		case <-tick.C:
@@ -143,16 +152,21 @@ func (c *Client) installByReload(ctx context.Context, cert Certificate) (Outcome
 	if err := c.Reload(ctx); err != nil {
 		return Outcome{}, err
 	}
+	return c.Check(ctx, cert)
+}
+
+// Check asks whether HAProxy holds exactly this response, for a caller that
+// reloads once for many certificates. How is HowReload.
+func (c *Client) Check(ctx context.Context, cert Certificate) (Outcome, error) {
 	s, err := c.open(ctx)
 	if err != nil {
 		return Outcome{}, err
 	}
 	defer s.close()
-	out := Outcome{How: HowReload, Pid: s.info.Pid, Version: s.info.Version}
 	if err := s.readBack(ctx, cert); err != nil {
 		return Outcome{}, err
 	}
-	return out, nil
+	return Outcome{How: HowReload, Pid: s.info.Pid, Version: s.info.Version}, nil
 }
 
 // alert picks the line of an output that tells why.

@@ -115,7 +115,8 @@ func (s *session) clearTransaction(ctx context.Context) error {
 	return s.c.fail(KindTransactionBusy, "show ssl cert", "somebody else is changing %q: wait until it is committed, or end it with \"abort ssl cert\"", shorten(list.transaction, 200))
 }
 
-// abandon aborts our own transaction, also when ctx has ended meanwhile.
+// abandon aborts our own transaction if it is still open, also when ctx has
+// ended meanwhile.
 func (s *session) abandon(ctx context.Context, name string) {
 	word, ok := commandWord(name)
 	if !ok {
@@ -123,12 +124,14 @@ func (s *session) abandon(ctx context.Context, name string) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(s.c.config.Timeout, 2*time.Second))
 	defer cancel()
-	answer, err := s.ask(ctx, "abort ssl cert "+word)
+	list, err := s.list(ctx)
+	if err == nil && list.transaction == name {
+		_, err = s.ask(ctx, "abort ssl cert "+word)
+	}
 	if err != nil {
 		s.c.config.Logger.Warn("could not abort a transaction", "socket", s.c.config.Socket, "certificate", name, "error", err)
 		return // the note stays: the next run tries again
 	}
-	s.c.config.Logger.Debug("aborted a transaction", "socket", s.c.config.Socket, "certificate", name, "answer", firstLine(answer))
 	_ = s.forget()
 }
 

@@ -138,12 +138,22 @@ func (p *Process) Reload() {
 	if !p.o.MasterWorker {
 		p.t.Fatal("haproxytest: Reload needs MasterWorker")
 	}
+	p.Settle()
 	old := p.PID()
 	if err := p.cmd.Process.Signal(syscall.SIGUSR2); err != nil {
 		p.t.Fatal(err)
 	}
-	if !p.await(func() bool { pid := p.workerPID(); return pid != 0 && pid != old }) {
+	if !p.await(func() bool { pid := p.workerPID(); return pid != 0 && pid != old && p.accepts() }) {
 		p.t.Fatalf("haproxy does not reload:\n%s", p.Log())
+	}
+}
+
+// Settle returns when HAProxy takes connections and its master listens to
+// signals, which it does not for a moment after a start or reload.
+func (p *Process) Settle() {
+	p.t.Helper()
+	if !p.await(p.accepts) {
+		p.t.Fatalf("haproxy does not settle:\n%s", p.Log())
 	}
 }
 
@@ -223,21 +233,27 @@ func (p *Process) run() bool {
 		defer close(ended)
 		_ = cmd.Wait()
 	}()
-	ok := p.await(func() bool {
-		if p.workerPID() == 0 {
-			return false
-		}
-		conn, err := net.DialTimeout("tcp", p.Address(), time.Second)
-		if err != nil {
-			return false
-		}
-		conn.Close()
-		return true
-	})
+	ok := p.await(func() bool { return p.workerPID() != 0 && p.accepts() })
 	if !ok {
 		p.Stop()
 	}
 	return ok
+}
+
+// accepts says whether the TLS listener takes connections and the master
+// answers: for a moment after each start it refuses, while it replaces itself
+// by its waiting form.
+func (p *Process) accepts() bool {
+	conn, err := net.DialTimeout("tcp", p.Address(), time.Second)
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	if !p.o.MasterWorker {
+		return true
+	}
+	answer, err := say(p.MasterSocket(), "show proc", time.Second)
+	return err == nil && strings.HasPrefix(answer, "#<PID>")
 }
 
 // await tries until it is so, HAProxy ended, or patience is over.
@@ -278,13 +294,21 @@ func (p *Process) workerPID() int {
 // Command says one line, or a line with its payload, to the stats socket and
 // returns the whole answer: what another client of HAProxy would do.
 func (p *Process) Command(command string) (string, error) {
-	conn, err := net.DialTimeout("unix", p.Socket(), time.Second)
+	return say(p.Socket(), command, 5*time.Second)
+}
+
+func say(socket, command string, timeout time.Duration) (string, error) {
+	conn, err := net.DialTimeout("unix", socket, timeout)
 	if err != nil {
 		return "", err
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(timeout))
 	if _, err := fmt.Fprintf(conn, "%s\n", command); err != nil {
+		return "", err
+	}
+	// The master closes only after its client did.
+	if err := conn.(*net.UnixConn).CloseWrite(); err != nil {
 		return "", err
 	}
 	var b bytes.Buffer
