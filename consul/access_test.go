@@ -192,6 +192,7 @@ func testTokenFile(t *testing.T, s *consultest.Server) {
 		}
 	}
 	poor := s.CreateToken(t, `key_prefix "elsewhere/" { policy = "read" }`)
+	reader := s.CreateToken(t, fmt.Sprintf(statusRules, root(t)))
 	rich := s.CreateToken(t, fmt.Sprintf(nodeRules, root(t), "web-1"))
 	for name, use := range map[string]func(c *Client) error{
 		"get":     func(c *Client) error { _, _, err := c.get(t.Context(), c.keys.head(), 0); return err },
@@ -205,6 +206,10 @@ func testTokenFile(t *testing.T, s *consultest.Server) {
 			write(poor)
 			c := newClient(t, s, func(c *Config) { c.Token, c.TokenFile, c.Path = "", file, full.keys.root })
 			wantDenied(t, "before", `policy = "read"`, use(c))
+			if name == "announce" || name == "put" {
+				write(reader)
+				wantDenied(t, "with rights to read", `policy = "write"`, use(c))
+			}
 			write(rich)
 			if err := use(c); err != nil {
 				t.Errorf("with the new token: %v", err)

@@ -49,7 +49,7 @@ func receive[T any](t *testing.T, what string, from <-chan T) T {
 func testLead(t *testing.T, s *consultest.Server) {
 	c := newClient(t, s)
 	one := campaign(t, c, "one")
-	receive(t, "one leads", one.leads)
+	term := receive(t, "one leads", one.leads)
 	who, err := record.DecodeLeader(value(t, s, c.keys.leader()))
 	if err != nil || who.Node != "one" || time.Since(who.Since) > patience {
 		t.Errorf("v1/leader says %+v, %v", who, err)
@@ -64,14 +64,8 @@ func testLead(t *testing.T, s *consultest.Server) {
 	if err != nil || pair.Session != "" {
 		t.Errorf("after the end the lock is %+v, %v", pair, err)
 	}
-	sessions, _, err := s.Client().Session().List(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, session := range sessions {
-		if session.Name == "consul-ocsp one" {
-			t.Errorf("its session is still there: %+v", session)
-		}
+	if session, _, err := s.Client().Session().Info(term.session.id, nil); err != nil || session != nil {
+		t.Errorf("its session is still there: %+v, %v", session, err)
 	}
 }
 
@@ -184,6 +178,9 @@ func testNewerFormat(t *testing.T, s *consultest.Server) {
 	var format *FormatError
 	if !errors.As(err, &format) || format.Found != 2 {
 		t.Errorf("TryLead: %v", err)
+	}
+	if value(t, s, c.keys.leader()) != nil {
+		t.Error("it took the lock before it looked")
 	}
 	one := campaign(t, c, "one")
 	put(t, s, c.keys.format(), []byte("garbage"))
