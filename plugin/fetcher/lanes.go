@@ -50,6 +50,7 @@ type lanes struct {
 type lane struct {
 	jobs        jobs
 	workers     int
+	waiting     int // workers that wait for their turn; never more than jobs
 	concurrency int
 	limiter     *rate.Limiter
 }
@@ -106,33 +107,41 @@ func (l *lanes) forgetIdle() {
 }
 
 func (l *lanes) work(n *lane) {
-	for {
-		l.mu.Lock()
-		if len(n.jobs) == 0 || l.ctx.Err() != nil {
-			n.workers--
-			l.mu.Unlock()
-			return
-		}
-		l.mu.Unlock()
+	for l.enter(n) {
 		// The most urgent job is chosen after the wait, not before.
-		if err := n.limiter.Wait(l.ctx); err != nil {
-			// The context ends before this worker's turn comes. Others may
-			// still have theirs; what they leave is dropped.
-			l.mu.Lock()
-			n.workers--
-			l.mu.Unlock()
+		err := n.limiter.Wait(l.ctx)
+		next, ok := l.leave(n, err)
+		if !ok {
 			return
 		}
-		l.mu.Lock()
-		var next job
-		if len(n.jobs) > 0 {
-			next = heap.Pop(&n.jobs).(job)
-		}
-		l.mu.Unlock()
-		if next.run != nil {
-			next.run()
-		}
+		next.run()
 	}
+}
+
+// enter has a worker wait for its turn, if there is a job that nobody waits for;
+// else the worker ends.
+func (l *lanes) enter(n *lane) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(n.jobs) <= n.waiting || l.ctx.Err() != nil {
+		n.workers--
+		return false
+	}
+	n.waiting++
+	return true
+}
+
+// leave takes a job, unless the context ends before the worker's turn comes.
+// Others may still have theirs; jobs that they leave are dropped.
+func (l *lanes) leave(n *lane, err error) (job, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n.waiting--
+	if err != nil {
+		n.workers--
+		return job{}, false
+	}
+	return heap.Pop(&n.jobs).(job), true
 }
 
 // wait returns when no job is left or running.

@@ -42,7 +42,9 @@ func (f *Fetcher) Pass(ctx context.Context, o PassOptions) []Result {
 	var carriers sync.WaitGroup
 	if !o.DryRun {
 		// Both end soon after finish, or with ctx.
-		carriers.Go(func() { f.publishing().run(ctx, finish) })
+		publishing := f.publishing()
+		publishing.gather = max(publishing.gather, passGather)
+		carriers.Go(func() { publishing.run(ctx, finish) })
 		carriers.Go(func() { f.reporting().run(ctx, finish) })
 	}
 	for _, c := range chosen {
@@ -91,6 +93,10 @@ func (f *Fetcher) choose(only func(Target) bool) []chosen {
 	}
 	return list
 }
+
+// passGather is the least time for which a pass collects responses: it costs
+// nothing, since the end of fetching ends it.
+const passGather = 250 * time.Millisecond
 
 // publishTime is the most that a pass keeps of its time for publishing.
 const publishTime = 2 * time.Second
