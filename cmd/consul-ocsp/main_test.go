@@ -1,0 +1,38 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain makes this binary the program itself where a script runs
+// consul-ocsp.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"consul-ocsp": main})
+}
+
+// TestScripts runs testdata/script/*.txt: sessions of a shell, one a subject.
+// Besides testscript's commands they have those of script_process_test.go and
+// script_ocsp_test.go. Nothing of the environment reaches the program but PATH.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Values[processesKey{}] = map[string]*process{}
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"exits":     cmdExits,
+			"start":     cmdStart,
+			"stop":      cmdStop,
+			"waitfor":   cmdWaitFor,
+			"capture":   cmdCapture,
+			"freeport":  cmdFreePort,
+			"ocsp":      cmdOCSP,
+			"tlsserver": cmdTLSServer,
+		},
+	})
+}

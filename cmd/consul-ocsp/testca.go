@@ -1,0 +1,173 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+)
+
+// testcaCommands are the group "testca" and its members.
+func testcaCommands(e environment) map[string]*command {
+	return map[string]*command{
+		"testca":        testcaCommand(e),
+		"testca init":   testcaInit(e),
+		"testca issue":  testcaIssue(e),
+		"testca revoke": testcaRevoke(e),
+		"testca serve":  testcaServe(e),
+	}
+}
+
+// newMember makes a command of the group.
+func newMember(e environment, name, operands, synopsis, help string) *command {
+	c := newCommand(e, "testca "+name+" "+operands, synopsis, help)
+	c.flags.Init("testca "+name, flag.ContinueOnError)
+	return c
+}
+
+func testcaCommand(e environment) *command {
+	c := newCommand(e, "testca COMMAND [flags] [arguments]", "A CA with an OCSP responder, for tests and rehearsals", `
+A certificate authority in a folder, with its OCSP responder: for quick starts,
+rehearsals and tests, never for production. Keys lie unencrypted in the folder.
+It keeps openssl's index.txt, so that "openssl ocsp" can serve the same folder.
+
+The commands are init, issue, revoke and serve; each says more with -h.
+
+Example:
+  consul-ocsp testca init ca
+  consul-ocsp testca issue -responder=http://127.0.0.1:8888 ca www.example.com
+  consul-ocsp testca serve ca &
+  consul-ocsp testca revoke ca www.example.com`)
+	c.run = func(c *command, args []string) int {
+		if len(args) > 0 {
+			return c.wrongUsage("%q is none of init, issue, revoke, serve", args[0])
+		}
+		fmt.Fprintln(c.stderr, c.Help())
+		return exitUsage
+	}
+	return c
+}
+
+func testcaInit(e environment) *command {
+	c := newMember(e, "init", "DIR", "Makes a CA in a folder", `
+Makes a CA in DIR, and DIR where it is absent. A folder that holds one already is
+refused. Prints the path of the CA's certificate.
+
+Example:
+  consul-ocsp testca init ca`)
+	c.run = func(c *command, args []string) int {
+		if len(args) != 1 {
+			return c.wrongUsage("it takes one folder")
+		}
+		if _, err := testca.Init(args[0], testca.InitOptions{}); err != nil {
+			return c.failed(err)
+		}
+		fmt.Fprintf(c.stdout, "%s/ca.pem\n", strings.TrimRight(args[0], "/"))
+		return exitOK
+	}
+	return c
+}
+
+func testcaIssue(e environment) *command {
+	c := newMember(e, "issue", "[flags] DIR NAME…", "Issues certificates", `
+Issues a certificate for each NAME and prints the path of its file, which holds
+certificate, CA certificate and private key, as HAProxy wants them. A NAME may be
+several names of one certificate with commas between. They are DNS names or IP
+addresses. A name issued again gets a new file; its old certificate stays valid.
+
+Exit codes: 0 all issued, 1 none, 2 usage, 3 some.
+
+Example:
+  consul-ocsp testca issue -must-staple -responder=http://127.0.0.1:8888 \
+      ca www.example.com,example.com 192.0.2.1`)
+	key := c.flags.String("key", string(testca.ECDSA), "`kind` of key: ecdsa, ecdsa384, rsa or ed25519")
+	var o testca.IssueOptions
+	c.flags.BoolVar(&o.MustStaple, "must-staple", false, "clients must refuse the certificate without a staple (RFC 7633)")
+	c.flags.Func("responder", "`URL` of the OCSP responder; may be given several times (default: none, the certificate has no responder)", urlFlag(&o.Responders))
+	c.flags.Func("issuer-url", "`URL` of the CA's certificate; may be given several times", urlFlag(&o.IssuerURLs))
+	days := c.flags.Int("days", 90, "`days` until the certificate ends; never later than its CA")
+	c.flags.BoolVar(&o.OmitIssuer, "no-issuer", false, "leave the CA's certificate out of the file")
+	c.run = func(c *command, args []string) int {
+		switch o.Key = testca.KeyType(*key); {
+		case len(args) < 2:
+			return c.wrongUsage("it takes a folder and at least one name")
+		case *days < 1 || *days > 36500:
+			return c.wrongUsage("-days: %d is not between 1 and 36500", *days)
+		case o.Key != testca.ECDSA && o.Key != testca.ECDSA384 && o.Key != testca.RSA && o.Key != testca.Ed25519:
+			return c.wrongUsage("-key: %q is none of ecdsa, ecdsa384, rsa, ed25519", *key)
+		}
+		o.NotAfter = time.Now().AddDate(0, 0, *days)
+		return issueAll(c, args[0], args[1:], o)
+	}
+	return c
+}
+
+// issueAll issues what it can.
+func issueAll(c *command, dir string, operands []string, o testca.IssueOptions) int {
+	ca, err := testca.Open(dir)
+	if err != nil {
+		return c.failed(err)
+	}
+	if end := ca.Certificate().NotAfter; o.NotAfter.After(end) {
+		o.NotAfter = end
+	}
+	failed := 0
+	for _, operand := range operands {
+		issued, err := ca.Issue(strings.Split(operand, ","), o)
+		if err != nil {
+			failed++
+			c.failed(err)
+			continue
+		}
+		fmt.Fprintln(c.stdout, issued.Path)
+	}
+	switch failed {
+	case 0:
+		return exitOK
+	case len(operands):
+		return exitFailed
+	}
+	return exitSome
+}
+
+// urlFlag collects absolute URLs of http and https.
+func urlFlag(urls *[]string) func(string) error {
+	return func(s string) error {
+		u, err := url.Parse(s)
+		if err != nil {
+			return err
+		}
+		if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			return fmt.Errorf("not a URL such as http://127.0.0.1:8888")
+		}
+		*urls = append(*urls, s)
+		return nil
+	}
+}
+
+func testcaRevoke(e environment) *command {
+	c := newMember(e, "revoke", "DIR NAME", "Revokes a certificate", `
+Revokes all valid certificates that were issued for NAME, the first name of the
+certificate. A responder that serves DIR says so from its next answer on.
+
+Example:
+  consul-ocsp testca revoke ca www.example.com`)
+	c.run = func(c *command, args []string) int {
+		if len(args) != 2 {
+			return c.wrongUsage("it takes a folder and a name")
+		}
+		ca, err := testca.Open(args[0])
+		if err != nil {
+			return c.failed(err)
+		}
+		if err := ca.Revoke(args[1]); err != nil {
+			return c.failed(err)
+		}
+		fmt.Fprintf(c.stdout, "%s is revoked\n", printable(args[1]))
+		return exitOK
+	}
+	return c
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+	"log"
+	"math/big"
+	"net"
+	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+)
+
+func testcaServe(e environment) *command {
+	c := newMember(e, "serve", "[flags] DIR", "Answers OCSP requests", `
+Answers OCSP requests, by GET and POST, for the certificates in DIR as they are
+at that moment, until it is interrupted. Prints its address once it listens, and
+logs each request. The CA's certificate is at /ca.crt.
+
+Example:
+  consul-ocsp testca serve -listen=127.0.0.1:8888 -validity=1h ca`)
+	listen := c.flags.String("listen", "127.0.0.1:8888", "`address` to listen at; port 0 takes a free one")
+	validity := c.flags.Duration("validity", time.Hour, "nextUpdate is this `time` after thisUpdate")
+	c.run = func(c *command, args []string) int {
+		switch {
+		case len(args) != 1:
+			return c.wrongUsage("it takes one folder")
+		case *validity < time.Second:
+			return c.wrongUsage("-validity: %v is less than a second", *validity)
+		}
+		return serveCA(c, args[0], *listen, *validity)
+	}
+	return c
+}
+
+func serveCA(c *command, dir, listen string, validity time.Duration) int {
+	ctx, stop := c.interrupted()
+	defer stop()
+	ca, err := testca.Open(dir)
+	if err != nil {
+		return c.failed(err)
+	}
+	l, err := net.Listen("tcp", listen)
+	if err != nil {
+		return c.failed(err)
+	}
+	requests := log.New(c.stderr, "", log.LstdFlags|log.LUTC)
+	fmt.Fprintf(c.stdout, "OCSP responder for %s at http://%s\n", printable(dir), l.Addr())
+	err = ca.Serve(ctx, l, testca.ResponderOptions{
+		Validity: validity,
+		OnRequest: func(serial *big.Int, method string) {
+			if serial == nil {
+				requests.Printf("%s unreadable request", printable(method))
+				return
+			}
+			requests.Printf("%s serial %x", printable(method), serial.Bytes())
+		},
+	})
+	if err != nil {
+		return c.failed(err)
+	}
+	return exitOK
+}

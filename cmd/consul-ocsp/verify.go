@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/handshake"
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
+)
+
+func verifyCommand(e environment) *command {
+	c := newCommand(e, "verify [flags] HOST:PORT", "Shows what a TLS client is stapled", `
+Makes a TLS handshake, as a browser would, and verifies what the server stapled.
+The server's chain is checked against the certificates of -ca-file, and not at
+all without it: the staple is verified in any case.
+
+Exit codes: 0 a good response was stapled, 1 none, one that was refused or one
+that does not say good, 2 no TLS connection, or usage.
+
+Example:
+  consul-ocsp verify -servername=www.example.com 192.0.2.1:443`)
+	var o handshake.Options
+	c.flags.StringVar(&o.ServerName, "servername", "", "`name` to ask for (default: the host)")
+	caFile := c.flags.String("ca-file", "", "`file` with the CA certificates that the server's chain must end in")
+	c.flags.StringVar(&o.KeyType, "key-type", "", "`kind` of certificate to ask for, rsa or ecdsa, where a server has both")
+	asJSON := c.flags.Bool("json", false, "print JSON")
+	c.flags.DurationVar(&o.Timeout, "timeout", 10*time.Second, "`time` for connection and handshake")
+	c.run = func(c *command, args []string) int {
+		if len(args) != 1 {
+			return c.wrongUsage("it takes one HOST:PORT")
+		}
+		host, _, err := net.SplitHostPort(args[0])
+		switch {
+		case err != nil || host == "":
+			return c.wrongUsage("%q is not HOST:PORT", args[0])
+		case o.KeyType != "" && o.KeyType != "rsa" && o.KeyType != "ecdsa":
+			return c.wrongUsage("-key-type: %q is neither rsa nor ecdsa", o.KeyType)
+		case o.Timeout <= 0:
+			return c.wrongUsage("-timeout: %v is not positive", o.Timeout)
+		}
+		if *caFile != "" {
+			list, err := readCertificates(*caFile)
+			if err != nil {
+				return c.wrongUsage("-ca-file: %s", printable(err.Error()))
+			}
+			o.RootCAs = x509.NewCertPool()
+			for _, cert := range list {
+				o.RootCAs.AddCert(cert)
+			}
+		}
+		o.Address, o.Now = args[0], time.Now()
+		if o.ServerName == "" {
+			o.ServerName = host
+		}
+		ctx, stop := c.interrupted()
+		defer stop()
+		return verifyServer(ctx, c, o, *asJSON)
+	}
+	return c
+}
+
+func verifyServer(ctx context.Context, c *command, o handshake.Options, asJSON bool) int {
+	r, err := handshake.Connect(ctx, o)
+	if err != nil {
+		fmt.Fprintf(c.stderr, "consul-ocsp verify: %s\n", printable(err.Error()))
+		return exitUsage
+	}
+	v := newVerdict(o, r)
+	if asJSON {
+		out := json.NewEncoder(c.stdout)
+		out.SetIndent("", "  ")
+		err = out.Encode(v)
+	} else {
+		err = v.print(c, o, r)
+	}
+	switch {
+	case err != nil:
+		return c.failed(err)
+	case v.Result != string(staple.Good):
+		return exitFailed
+	}
+	return exitOK
+}
