@@ -1,0 +1,162 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sort"
+
+	"github.com/consul-ocsp/consul-ocsp/consul"
+	"github.com/consul-ocsp/consul-ocsp/hclconfig"
+	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
+	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+)
+
+// FetchOptions narrow one pass of fetching.
+type FetchOptions struct {
+	// Force fetches what is not due, too.
+	Force bool
+	// DryRun fetches and verifies, and stores and publishes nothing.
+	DryRun bool
+	// Name is "job/name" of the only certificate to fetch; empty: all.
+	Name string
+}
+
+// FetchReport is what a pass of fetching came to.
+type FetchReport struct {
+	// LedBy is set when another agent leads, which fetches: then nothing was
+	// done here.
+	LedBy   *consul.HeldError
+	Results []FetchResult
+	// Published is set when the results are where nodes find them.
+	Published bool
+}
+
+// FetchResult is what came of one certificate.
+type FetchResult struct {
+	ID, Job, Name string
+	// Outcome is "fetched", "unchanged", "fresh", "failed" or "not-applicable";
+	// Reason the one word for why.
+	Outcome, Reason string
+	Err             error
+	Meta            record.Meta
+}
+
+// Fetch does one pass: what is due is fetched, verified and published, to
+// Consul under the lock, or to data_dir without Consul. ctx bounds all of it.
+func Fetch(ctx context.Context, cfg *hclconfig.Config, fo FetchOptions, o Options) (*FetchReport, error) {
+	p, err := newParts(cfg, o)
+	if err != nil {
+		return nil, err
+	}
+	p.readCertificates(ctx)
+	report := &FetchReport{}
+	if p.consul == nil {
+		err := p.pass(ctx, p.store, fo, report)
+		return report, err
+	}
+	instance, err := p.store.Instance()
+	if err != nil {
+		return nil, err
+	}
+	name, err := p.nodeName(ctx, cfg.NodeName)
+	if err != nil {
+		return nil, err
+	}
+	who := record.Leader{Node: name, Instance: instance, Version: o.Version}
+	err = p.consul.TryLead(ctx, who, func(ctx context.Context, term *consul.Term) error {
+		if err := p.readAnnounced(ctx, term); err != nil {
+			return err
+		}
+		if !fo.DryRun {
+			if err := term.Reconcile(ctx, p.mirror()); err != nil {
+				return err
+			}
+		}
+		if err := p.pass(ctx, term, fo, report); err != nil || fo.DryRun {
+			return err
+		}
+		return term.Names(ctx, p.holding.names())
+	})
+	if errors.As(err, &report.LedBy) {
+		return report, nil
+	}
+	return report, err
+}
+
+// readCertificates fills the holding from the files, once.
+func (p *parts) readCertificates(ctx context.Context) {
+	mapped := p.plan.Load()
+	found, problems := inventory.Read(mapped.sources)
+	p.holding.take(mapped, found, problems)
+	p.holding.complete(ctx, func() {})
+}
+
+// readAnnounced fills the holding with what nodes announced, once.
+func (p *parts) readAnnounced(ctx context.Context, term *consul.Term) error {
+	cfg := p.plan.Load().cfg
+	reading, cancel := context.WithCancel(ctx)
+	defer cancel()
+	read := false
+	err := term.Announced(reading, cfg.Announce.CertificateTTL, cfg.Announce.Max, func(all map[string]record.Certificate) {
+		p.holding.announce(all)
+		read = true
+		cancel()
+	})
+	if read {
+		return nil
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
+	return err
+}
+
+// pass fetches and publishes, and adds what came of it to the report.
+func (p *parts) pass(ctx context.Context, publisher fetcher.Publisher, fo FetchOptions, report *FetchReport) error {
+	f := fetcher.New(fetcher.Config{
+		Store: p.store, Publisher: publisher, Client: p.client, Logger: p.options.Logger.Named("fetcher"),
+	})
+	targets := p.holding.targets()
+	if fo.Name != "" && !hasName(targets, fo.Name) {
+		return fmt.Errorf("no certificate %q is configured here or announced", fo.Name)
+	}
+	f.Set(targets)
+	results := f.Pass(ctx, fetcher.PassOptions{
+		Force: fo.Force, DryRun: fo.DryRun,
+		Only: func(t fetcher.Target) bool { return fo.Name == "" || t.Job+"/"+t.Name == fo.Name },
+	})
+	for _, r := range results {
+		result := FetchResult{
+			ID: r.Target.ID, Job: r.Target.Job, Name: r.Target.Name,
+			Outcome: string(r.Outcome), Reason: string(r.Reason), Err: r.Err,
+		}
+		if r.Staple != nil {
+			result.Meta = r.Staple.Meta
+		}
+		report.Results = append(report.Results, result)
+	}
+	for _, t := range p.holding.troubles() {
+		if fo.Name == "" || t.Job+"/"+t.Name == fo.Name {
+			report.Results = append(report.Results, FetchResult{
+				Job: t.Job, Name: t.Name, Outcome: "failed", Reason: t.Reason, Err: errors.New(t.Error),
+			})
+		}
+	}
+	sort.SliceStable(report.Results, func(i, j int) bool {
+		a, b := report.Results[i], report.Results[j]
+		return a.Job+"/"+a.Name < b.Job+"/"+b.Name
+	})
+	report.Published = !fo.DryRun
+	return nil
+}
+
+func hasName(targets []fetcher.Target, name string) bool {
+	for _, t := range targets {
+		if t.Job+"/"+t.Name == name {
+			return true
+		}
+	}
+	return false
+}

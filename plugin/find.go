@@ -1,0 +1,134 @@
+package plugin
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/consul-ocsp/consul-ocsp/consul"
+	"github.com/consul-ocsp/consul-ocsp/hclconfig"
+	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/render"
+	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
+	"github.com/consul-ocsp/consul-ocsp/plugin/store"
+)
+
+// sourceTimeout bounds how long Consul is waited for by one look: whoever
+// renders a template kills its plugins after half a minute.
+const sourceTimeout = 5 * time.Second
+
+// lookPause is how long to wait before looking again.
+const lookPause = 250 * time.Millisecond
+
+// FindOptions name the certificate whose staple is wanted, one way or the other.
+type FindOptions struct {
+	// Path is the file of the certificate.
+	Path string
+	// Name is "job/name" of a certificate in this node's job file.
+	Name string
+	// Wait is how long to wait for a staple where there is none yet.
+	Wait time.Duration
+}
+
+// FindStaple is the newest response for a certificate, from Consul or data_dir,
+// that verifies here and now, and the certificate's id.
+func FindStaple(ctx context.Context, cfg *hclconfig.Config, fo FindOptions, logger hclog.Logger) (*staple.Facts, string, error) {
+	data, err := store.Open(cfg.DataDir)
+	if err != nil {
+		return nil, "", err
+	}
+	mapped, err := newPlan(cfg, &targets{logger: logger})
+	if err != nil {
+		return nil, "", err
+	}
+	sources := []render.Source{fromStore(data)}
+	if cfg.Consul != nil {
+		client, err := connect(cfg.Consul, logger)
+		if err != nil {
+			return nil, "", err
+		}
+		sources = append(sources, fromConsul(client))
+	}
+	c, err := mapped.named(fo)
+	if err != nil {
+		return nil, "", err
+	}
+	settings := mapped.fetch(c.Job, c.Name)
+	if c.Issuer == nil {
+		asking, cancel := context.WithTimeout(ctx, sourceTimeout)
+		defer cancel()
+		find := issuers{store: data, client: responder.New(responder.Config{})}
+		if c.Issuer, err = find.find(asking, c.Leaf, settings); err != nil {
+			return nil, "", fmt.Errorf("%s: %w", c.Path, err)
+		}
+	}
+	facts, err := render.Await(ctx, fo.Wait, lookPause, func(ctx context.Context) (*staple.Facts, error) {
+		ctx, cancel := context.WithTimeout(ctx, sourceTimeout)
+		defer cancel()
+		return render.Newest(ctx, sources, c.Leaf, c.Issuer, staple.Options{
+			Now: time.Now(), AllowSHA1Signatures: settings.settings.AllowSHA1Signatures,
+			TrustedResponders: settings.settings.TrustedResponders,
+		})
+	})
+	if err != nil {
+		return nil, "", fmt.Errorf("%s: %w", c.Path, err)
+	}
+	return facts, c.ID, nil
+}
+
+// named is the certificate that the options name. One given by its path may
+// stand in the job file, whose settings then count; it need not.
+func (p *plan) named(fo FindOptions) (inventory.Certificate, error) {
+	found, problems := inventory.Read(p.sources)
+	path, err := filepath.Abs(fo.Path)
+	if err != nil {
+		return inventory.Certificate{}, err
+	}
+	for _, c := range found {
+		if fo.Name != "" && c.Job+"/"+c.Name == fo.Name || fo.Path != "" && c.Path == path {
+			return c, nil
+		}
+	}
+	for _, p := range problems {
+		if fo.Name != "" && p.Job+"/"+p.Name == fo.Name {
+			return inventory.Certificate{}, p.Err
+		}
+	}
+	if fo.Name != "" {
+		return inventory.Certificate{}, fmt.Errorf("the job file has no certificate %q (job/name)", fo.Name)
+	}
+	return readCertificate(path)
+}
+
+// readCertificate is a certificate that no job names.
+func readCertificate(path string) (inventory.Certificate, error) {
+	found, problems := inventory.Read([]inventory.Source{{
+		Job: "file", Certificates: []inventory.Single{{Name: "certificate", Path: path}},
+	}})
+	if len(problems) > 0 {
+		return inventory.Certificate{}, problems[0].Err
+	}
+	if len(found) == 0 {
+		return inventory.Certificate{}, fmt.Errorf("%s: no certificate", path)
+	}
+	return found[0], nil
+}
+
+// fromStore is what data_dir has, unverified.
+func fromStore(s *store.Store) render.Source {
+	return render.From("data_dir", func(_ context.Context, id string) (record.Staple, bool, error) { return s.Staple(id) })
+}
+
+// fromConsul is what Consul has, unverified.
+func fromConsul(c *consul.Client) render.Source {
+	return render.From("consul", func(ctx context.Context, id string) (record.Staple, bool, error) {
+		found, err := c.Staples(ctx, []string{id})
+		st, ok := found[id]
+		return st, ok, err
+	})
+}

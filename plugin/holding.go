@@ -1,0 +1,256 @@
+package plugin
+
+import (
+	"context"
+	"crypto/x509"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
+	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
+	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
+)
+
+// issuerRetry is how long an issuer that could not be downloaded is left alone.
+const issuerRetry = time.Minute
+
+// holding is what this agent knows of certificates: those in its own files,
+// and, while it leads, those that other nodes announced.
+type holding struct {
+	issuers issuers
+	logger  hclog.Logger
+
+	mu                       sync.Mutex
+	plan                     *plan
+	own                      []inventory.Certificate
+	lacking                  []inventory.Certificate
+	problems, issuerProblems []record.NodeTrouble
+	// complained holds what was logged, so that a problem makes one line.
+	complained map[string]string
+	records    map[string]record.Certificate // as announced
+	announced  map[string]fetcher.Target     // those of them that are believed
+	refused    map[string]string
+}
+
+// take puts in what an inventory found. A certificate whose issuer is in none
+// of its files waits in lacking, and is no part of the rest until [complete]
+// found it.
+func (h *holding) take(p *plan, found []inventory.Certificate, problems []inventory.Problem) {
+	var whole, lacking []inventory.Certificate
+	for _, c := range found {
+		if c.Issuer == nil {
+			c.Issuer = h.issuers.kept(c.ID, c.Leaf)
+		}
+		if c.Issuer == nil {
+			lacking = append(lacking, c)
+			continue
+		}
+		whole = append(whole, c)
+	}
+	troubles := h.complain(problems)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	changed := h.plan != p
+	h.plan, h.own, h.lacking, h.problems = p, whole, lacking, troubles
+	h.issuerProblems = nil
+	if changed {
+		h.judge(nil) // by other settings, and perhaps other trusted issuers
+	}
+}
+
+// complete asks for each issuer that is lacking, and calls changed when it has
+// found any. It reports whether none is lacking any more.
+func (h *holding) complete(ctx context.Context, changed func()) bool {
+	h.mu.Lock()
+	p, lacking := h.plan, h.lacking
+	h.mu.Unlock()
+	var still, whole []inventory.Certificate
+	var troubles []record.NodeTrouble
+	for _, c := range lacking {
+		issuer, err := h.issuers.find(ctx, c.Leaf, p.fetch(c.Job, c.Name))
+		if err != nil {
+			still = append(still, c)
+			troubles = append(troubles, h.trouble(c.Job, c.Name, "issuer-unknown", err))
+			continue
+		}
+		c.Issuer = issuer
+		whole = append(whole, c)
+	}
+	h.mu.Lock()
+	if h.plan != p || !sameCertificates(h.lacking, lacking) {
+		h.mu.Unlock()
+		return false // the files changed meanwhile: what was kept is found at once
+	}
+	h.own = append(h.own[:len(h.own):len(h.own)], whole...)
+	h.lacking, h.issuerProblems = still, troubles
+	h.mu.Unlock()
+	if len(lacking) > 0 {
+		changed()
+	}
+	return len(still) == 0
+}
+
+func sameCertificates(a, b []inventory.Certificate) bool {
+	return slices.EqualFunc(a, b, func(a, b inventory.Certificate) bool { return a.ID == b.ID && a.Path == b.Path })
+}
+
+// complain logs each problem once, and is the list of them.
+func (h *holding) complain(problems []inventory.Problem) []record.NodeTrouble {
+	var troubles []record.NodeTrouble
+	for _, p := range problems {
+		troubles = append(troubles, h.trouble(p.Job, p.Name, "certificate", p.Err))
+	}
+	return troubles
+}
+
+func (h *holding) trouble(job, name, reason string, err error) record.NodeTrouble {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.complained == nil {
+		h.complained = map[string]string{}
+	}
+	key := job + "/" + name + " " + reason
+	if h.complained[key] != err.Error() {
+		h.complained[key] = err.Error()
+		h.logger.Warn("certificate can't be stapled", "job", job, "certificate", name, "reason", reason, "error", err)
+	}
+	return record.NodeTrouble{Job: job, Name: name, Reason: reason, Error: err.Error(), Since: time.Now()}
+}
+
+// announce puts in the certificates that nodes announced, checked; those that
+// are refused are logged once and left out. The map is not changed by anybody
+// any more.
+func (h *holding) announce(certificates map[string]record.Certificate) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.records = certificates
+	h.judge(h.announced)
+}
+
+// judge checks what was announced; known are those that need no check. The
+// caller holds the lock.
+func (h *holding) judge(known map[string]fetcher.Target) {
+	announced := make(map[string]fetcher.Target, len(h.records))
+	refused := map[string]string{}
+	for id, c := range h.records {
+		if t, ok := known[id]; ok {
+			announced[id] = t
+			continue
+		}
+		f := h.plan.jobFetch(c.Job)
+		leaf, issuer, err := fetcher.Announced(id, c, f.trustedIssuers, time.Now())
+		if err != nil {
+			refused[id] = err.Error()
+			if h.refused[id] != refused[id] {
+				h.logger.Warn("announced certificate is refused", "id", id, "job", c.Job, "error", err)
+			}
+			continue
+		}
+		announced[id] = newTarget(leaf, issuer, c.Job, c.Name, true, f.settings)
+	}
+	h.announced, h.refused = announced, refused
+}
+
+// targets are what a fetcher keeps fresh: one for each certificate, however
+// many files and nodes hold it. The agent's own configuration counts before
+// what was announced.
+func (h *holding) targets() []fetcher.Target {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	seen := map[string]bool{}
+	var targets []fetcher.Target
+	for _, c := range h.own {
+		if !seen[c.ID] {
+			seen[c.ID] = true
+			targets = append(targets, newTarget(c.Leaf, c.Issuer, c.Job, c.Name, false, h.plan.fetch(c.Job, c.Name).settings))
+		}
+	}
+	for id, t := range h.announced {
+		if !seen[id] {
+			targets = append(targets, t)
+		}
+	}
+	return targets
+}
+
+// names are the ids behind configured names, as "job/name": those of the
+// agent's own certificates, and where the configuration says so, of announced
+// ones, the newest of several.
+func (h *holding) names() map[string]string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	names := map[string]string{}
+	if h.plan.cfg.Announce.Names {
+		newest := map[string]time.Time{}
+		for id, t := range h.announced {
+			key := t.Job + "/" + t.Name
+			if record.ValidName(t.Job) && record.ValidName(t.Name) && t.Leaf.NotBefore.After(newest[key]) {
+				names[key], newest[key] = id, t.Leaf.NotBefore
+			}
+		}
+	}
+	for _, c := range h.own {
+		names[c.Job+"/"+c.Name] = c.ID
+	}
+	return names
+}
+
+// announcements are what the agent announces.
+func (h *holding) announcements() map[string]record.Certificate {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	records := make(map[string]record.Certificate, len(h.own))
+	for _, c := range h.own {
+		if _, ok := records[c.ID]; !ok {
+			records[c.ID] = record.Certificate{
+				Leaf: c.Leaf.Raw, Issuer: c.Issuer.Raw, Names: c.Names, Job: c.Job, Name: c.Name,
+			}
+		}
+	}
+	return records
+}
+
+// deliveries are the certificates that a writer keeps stapled.
+func (h *holding) deliveries() []writer.Certificate {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var list []writer.Certificate
+	for _, c := range h.own {
+		job := h.plan.cfg.Job(c.Job)
+		if job == nil {
+			continue
+		}
+		settings := h.plan.fetch(c.Job, c.Name).settings
+		list = append(list, writer.Certificate{
+			ID: c.ID, Job: c.Job, Name: c.Name, Path: c.Path, OCSPFile: c.OCSPFile,
+			Leaf: c.Leaf, Issuer: c.Issuer, Names: c.Names, MustStaple: c.MustStaple,
+			IssuerInPEM: c.IssuerInPEM, IssuerKnown: c.IssuerKnown(),
+			WriteFile: job.WriteFiles, WriteIssuer: job.WriteIssuer,
+			Options: writer.Options{
+				AllowSHA1Signatures: settings.AllowSHA1Signatures, TrustedResponders: settings.TrustedResponders,
+			},
+			Targets: h.plan.targets[c.Job],
+		})
+	}
+	return list
+}
+
+// newTarget is a certificate for the fetcher.
+func newTarget(leaf, issuer *x509.Certificate, job, name string, announced bool, settings fetcher.Settings) fetcher.Target {
+	return fetcher.Target{
+		ID: staple.ID(leaf), Leaf: leaf, Issuer: issuer, Job: job, Name: name,
+		Names: staple.Names(leaf), MustStaple: staple.MustStaple(leaf), Announced: announced, Settings: settings,
+	}
+}
+
+// troubles are what is wrong with the agent's own certificates.
+func (h *holding) troubles() []record.NodeTrouble {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Concat(h.problems, h.issuerProblems)
+}

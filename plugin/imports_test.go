@@ -1,0 +1,92 @@
+package plugin
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/consul-ocsp/consul-ocsp/"
+
+// mayImport is who may import whom: data flows one way through the packages. A
+// star stands for every package of a folder.
+var mayImport = map[string][]string{
+	"plugin/record":              {},
+	"plugin/staple":              {},
+	"plugin/haproxy":             {},
+	"plugin/haproxy/haproxytest": {},
+	"plugin/testca":              {},
+	"hclconfig":                  {},
+	"consul/consultest":          {},
+	"plugin/responder":           {"plugin/staple"},
+	"plugin/handshake":           {"plugin/staple"},
+	"consul":                     {"plugin/record"},
+	"plugin/store":               {"plugin/record"},
+	"plugin/inventory":           {"plugin/staple", "plugin/haproxy"},
+	"plugin/fetcher":             {"plugin/staple", "plugin/record", "plugin/responder"},
+	"plugin/writer":              {"plugin/staple", "plugin/record"},
+	"plugin/render":              {"plugin/staple", "plugin/record"},
+	"plugin/status":              {"plugin/staple", "plugin/record"},
+	"plugin":                     {"plugin/*", "consul", "hclconfig"},
+	"cmd/consul-ocsp":            {"plugin", "plugin/*", "hclconfig"},
+}
+
+// mayNot are the exceptions to a star.
+var mayNot = map[string][]string{
+	"plugin":          {"plugin/testca"},
+	"cmd/consul-ocsp": {"plugin/fetcher", "plugin/writer", "plugin/inventory"},
+}
+
+func TestImports(t *testing.T) {
+	list := exec.Command("go", "list", "-deps", "-json=ImportPath,Imports", "./...")
+	list.Dir = ".."
+	out, err := list.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	seen := map[string]bool{}
+	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		from, ours := strings.CutPrefix(p.ImportPath, module)
+		if !ours {
+			continue
+		}
+		seen[from] = true
+		allowed, known := mayImport[from]
+		if !known {
+			t.Errorf("%s: the table does not know this package", from)
+		}
+		for _, path := range p.Imports {
+			to, ours := strings.CutPrefix(path, module)
+			if ours && (!permitted(allowed, to) || slices.Contains(mayNot[from], to)) {
+				t.Errorf("%s must not import %s", from, to)
+			}
+		}
+	}
+	for p := range mayImport {
+		if !seen[p] {
+			t.Errorf("%s: the table names a package that is not there", p)
+		}
+	}
+}
+
+func permitted(allowed []string, to string) bool {
+	for _, a := range allowed {
+		if folder, all := strings.CutSuffix(a, "/*"); a == to || all && strings.HasPrefix(to, folder+"/") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,123 @@
+package plugin
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/consul-ocsp/consul-ocsp/consul"
+	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/store"
+)
+
+// gather is how long published changes are collected: those of one moment
+// wake the cluster once.
+const gather = time.Second
+
+// lead is the elected role: it runs while the lock is held, which is as long
+// as ctx.
+//
+// What nodes announced is read first, since what is in Consul can be verified
+// only with their certificates; then Consul and data_dir are reconciled, so
+// that nothing that is fresh in either is fetched again; then fetching starts.
+func (p *parts) lead(ctx context.Context, term *consul.Term) error {
+	cfg := p.plan.Load().cfg
+	group, ctx := errgroup.WithContext(ctx) // every goroutine of it ends with ctx
+	ready := make(chan struct{})
+	first := true
+	group.Go(func() error {
+		return term.Announced(ctx, cfg.Announce.CertificateTTL, cfg.Announce.Max, func(all map[string]record.Certificate) {
+			p.holding.announce(all)
+			if first {
+				first = false
+				close(ready)
+			}
+			wake(p.retarget)
+			wake(p.renamed)
+		})
+	})
+	group.Go(func() error {
+		select {
+		case <-ready:
+		case <-ctx.Done():
+			return nil
+		}
+		if err := term.Reconcile(ctx, p.mirror()); err != nil {
+			return err
+		}
+		f := fetcher.New(fetcher.Config{
+			Store: p.store, Publisher: term, Client: p.client, Gather: gather, Logger: p.options.Logger.Named("fetcher"),
+		})
+		group.Go(func() error { return term.Guard(ctx, p.mirror()) })
+		group.Go(func() error { return p.publishNames(ctx, term) })
+		return p.fetch(ctx, f)
+	})
+	return group.Wait()
+}
+
+// publishNames keeps the ids behind configured names in step with the
+// certificates. A name that can't be written now is written with the next
+// change, or by the next leader.
+func (p *parts) publishNames(ctx context.Context, term *consul.Term) error {
+	for {
+		if err := term.Names(ctx, p.holding.names()); err != nil && ctx.Err() == nil {
+			p.options.Logger.Warn("names were not published", "error", err)
+		}
+		select {
+		case <-p.renamed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// mirror shows the leader's data_dir to the part that compares it with Consul:
+// those of its responses that are still wanted.
+func (p *parts) mirror() consul.Mirror { return mirror{store: p.store, holding: p.holding} }
+
+type mirror struct {
+	store   *store.Store
+	holding *holding
+}
+
+func (m mirror) wanted() map[string]fetcher.Target {
+	wanted := map[string]fetcher.Target{}
+	for _, t := range m.holding.targets() {
+		wanted[t.ID] = t
+	}
+	return wanted
+}
+
+// Metas are the metas of what is stored and, verified again, still stands.
+func (m mirror) Metas() (map[string]record.Meta, error) {
+	metas := map[string]record.Meta{}
+	for id, t := range m.wanted() {
+		st, found, err := m.store.Staple(id)
+		if err != nil || !found {
+			continue // fetched anew
+		}
+		if _, err := fetcher.Learn(st, t, time.Now()); err == nil {
+			metas[id] = st.Meta
+		}
+	}
+	return metas, nil
+}
+
+// Staple is a stored response.
+func (m mirror) Staple(id string) (record.Staple, bool, error) { return m.store.Staple(id) }
+
+// Learn keeps a response that Consul has and data_dir has not, if it verifies.
+func (m mirror) Learn(_ context.Context, st record.Staple) error {
+	t, ok := m.wanted()[st.ID]
+	if !ok {
+		return errUnwanted
+	}
+	facts, err := fetcher.Learn(st, t, time.Now())
+	if err != nil {
+		return err
+	}
+	_, err = m.store.Put(fetcher.NewStaple(facts, t, st.Meta.Responder))
+	return err
+}

@@ -1,0 +1,149 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/consul-ocsp/consul-ocsp/consul"
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
+)
+
+// errUnwanted says that a response in Consul is for a certificate that nobody
+// has announced and that is not configured here.
+var errUnwanted = errors.New("nobody wants a response for this certificate")
+
+// join is the agent's life in a cluster: it takes its node's name, says what
+// it holds, and stands for election if it fetches.
+func (p *parts) join(ctx context.Context) error {
+	cfg := p.plan.Load().cfg
+	instance, err := p.store.Instance()
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx) // every goroutine of it ends with ctx
+	if cfg.HasRole("deliver") {
+		group.Go(func() error {
+			o := consul.AnnounceOptions{TTL: cfg.Announce.CertificateTTL, Splay: cfg.Announce.Splay}
+			return p.consul.Announce(ctx, p.holding.announcements, o, p.announce)
+		})
+	}
+	group.Go(func() error {
+		name, err := p.claim(ctx, cfg.NodeName, instance)
+		if err != nil {
+			return err
+		}
+		if cfg.HasRole("fetch") {
+			who := record.Leader{Node: name, Instance: instance, Version: p.options.Version}
+			group.Go(func() error { return p.consul.Campaign(ctx, who, p.lead) })
+		}
+		return p.consul.ReportNode(ctx, func() record.Node { return p.node(name, instance) }, p.report)
+	})
+	return group.Wait()
+}
+
+// claimRetry is how long to wait for a Consul that does not answer at start.
+const claimRetry = 3 * time.Second
+
+// claim finds the node's name and makes sure that no other agent uses it. It
+// waits for Consul, however long: delivering goes on meanwhile.
+func (p *parts) claim(ctx context.Context, configured, instance string) (string, error) {
+	for {
+		name, err := p.nodeName(ctx, configured)
+		if err == nil {
+			err = p.consul.ClaimNode(ctx, name, instance)
+		}
+		var taken *consul.NodeTakenError
+		switch {
+		case err == nil:
+			return name, nil
+		case errors.As(err, &taken):
+			return "", fmt.Errorf("%w; set node_name in the job file", err)
+		}
+		p.options.Logger.Debug("node is not claimed yet", "error", err)
+		select {
+		case <-time.After(claimRetry):
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+	}
+}
+
+// nodeName is the configured name, else the Consul node's, else the host's
+// where the token may not read that.
+func (p *parts) nodeName(ctx context.Context, configured string) (string, error) {
+	if configured != "" {
+		return configured, nil
+	}
+	name, err := p.consul.NodeName(ctx)
+	if err == nil {
+		return name, nil
+	}
+	var denied *consul.PermissionError
+	if !errors.As(err, &denied) {
+		return "", err
+	}
+	host, err := os.Hostname()
+	if err == nil && !record.ValidName(host) {
+		err = fmt.Errorf("the host's name %q can't name a node; set node_name in the job file", host)
+	}
+	return host, err
+}
+
+// node is what the node says of itself now.
+func (p *parts) node(name, instance string) record.Node {
+	cfg := p.plan.Load().cfg
+	n := record.Node{
+		Node: name, Instance: instance, Version: p.options.Version, Roles: cfg.Roles,
+		Seen: time.Now(), Started: p.started, Trouble: p.holding.troubles(),
+	}
+	if !cfg.HasRole("deliver") {
+		return summed(n)
+	}
+	for _, s := range p.writer.States() {
+		n.Certificates++
+		n.Trouble = append(n.Trouble, troublesOf(s)...)
+		if s.Applied.ThisUpdate.IsZero() {
+			continue
+		}
+		n.Applied = append(n.Applied, record.Applied{
+			ID: s.ID, Job: s.Job, Name: s.Name, ThisUpdate: s.Applied.ThisUpdate.UTC(), Status: string(s.Applied.Status),
+		})
+		if s.Applied.Until.After(n.Seen) {
+			n.Stapled++
+		}
+	}
+	return summed(n)
+}
+
+// troublesOf is what is wrong with one certificate and its targets.
+func troublesOf(s writer.State) []record.NodeTrouble {
+	var troubles []record.NodeTrouble
+	add := func(target, reason, text string, since time.Time) {
+		troubles = append(troubles, record.NodeTrouble{
+			ID: s.ID, Job: s.Job, Name: s.Name, Target: target, Reason: reason, Error: text, Since: since.UTC(),
+		})
+	}
+	if s.Reason != "" {
+		add("", s.Reason, s.Error, s.Since)
+	}
+	if s.Refused != nil {
+		add("", s.Refused.Reason, s.Refused.Error, s.Refused.Since)
+	}
+	for _, t := range s.Targets {
+		if t.Reason != "" {
+			add(t.Name, t.Reason, t.Error, t.Since)
+		}
+	}
+	return troubles
+}
+
+func summed(n record.Node) record.Node {
+	n.Troubles = len(n.Trouble)
+	return n
+}

@@ -1,0 +1,202 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/consul-ocsp/consul-ocsp/consul"
+	"github.com/consul-ocsp/consul-ocsp/hclconfig"
+	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
+	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
+	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
+	"github.com/consul-ocsp/consul-ocsp/plugin/store"
+	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
+)
+
+// parts are one agent's parts, wired. What they share is in the holding; they
+// tell each other of a change in it by the wake channels.
+type parts struct {
+	options Options
+	store   *store.Store
+	client  *responder.Client
+	consul  *consul.Client // nil: standalone
+	holding *holding
+	writer  *writer.Writer
+	targets *targets
+	started time.Time
+
+	plan     atomic.Pointer[plan]
+	replan   chan struct{}
+	lacking  chan struct{}
+	announce chan struct{}
+	report   chan struct{}
+	retarget chan struct{}
+	renamed  chan struct{}
+}
+
+func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
+	t := &targets{logger: o.Logger}
+	mapped, err := newPlan(cfg, t)
+	if err != nil {
+		return nil, err
+	}
+	data, err := store.Open(cfg.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	p := &parts{
+		options: o, store: data, targets: t, started: time.Now(),
+		client: responder.New(responder.Config{UserAgent: "consul-ocsp/" + o.Version}),
+		replan: make(chan struct{}, 1), lacking: make(chan struct{}, 1),
+		announce: make(chan struct{}, 1), report: make(chan struct{}, 1), retarget: make(chan struct{}, 1), renamed: make(chan struct{}, 1),
+	}
+	p.plan.Store(mapped)
+	p.holding = &holding{issuers: issuers{store: data, client: p.client}, logger: o.Logger, plan: mapped}
+	if cfg.Consul != nil {
+		if p.consul, err = connect(cfg.Consul, o.Logger); err != nil {
+			return nil, err
+		}
+	}
+	p.writer = writer.New(writer.Config{Store: data, TrustedFolders: cfg.TrustedFolders, Logger: o.Logger.Named("writer")})
+	return p, nil
+}
+
+// wake tells a loop to look again; one that was told already is not told
+// twice.
+func wake(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// change takes on a configuration that differs only in its jobs and in how to
+// fetch.
+func (p *parts) change(cfg *hclconfig.Config) error {
+	mapped, err := newPlan(cfg, p.targets)
+	if err != nil {
+		return err
+	}
+	p.plan.Store(mapped)
+	wake(p.replan)
+	return nil
+}
+
+// run runs the parts that the roles ask for until ctx ends.
+func (p *parts) run(ctx context.Context) error {
+	cfg := p.plan.Load().cfg
+	group, ctx := errgroup.WithContext(ctx) // every goroutine of it ends with ctx
+	group.Go(func() error { return p.watchCertificates(ctx) })
+	group.Go(func() error { return p.findIssuers(ctx) })
+	if cfg.HasRole("deliver") {
+		group.Go(func() error { return p.writer.Run(ctx, p.source()) })
+	}
+	switch {
+	case p.consul != nil:
+		group.Go(func() error { return p.join(ctx) })
+	case cfg.HasRole("fetch"):
+		group.Go(func() error { return p.fetchAlone(ctx) })
+	}
+	err := group.Wait()
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// source is where the writer hears of new responses.
+func (p *parts) source() writer.Source {
+	if p.consul != nil {
+		return p.consul
+	}
+	return p.store
+}
+
+// watchCertificates keeps the holding in step with the files, and with the
+// configuration when that changes.
+func (p *parts) watchCertificates(ctx context.Context) error {
+	for ctx.Err() == nil {
+		watching, cancel := context.WithCancel(ctx)
+		mapped := p.plan.Load()
+		group, watching := errgroup.WithContext(watching) // ends with cancel, below
+		group.Go(func() error {
+			return inventory.Watch(watching, mapped.sources, func(found []inventory.Certificate, problems []inventory.Problem) {
+				p.certificates(mapped, found, problems)
+			}, inventory.WatchOptions{Logger: p.options.Logger.Named("inventory")})
+		})
+		select {
+		case <-p.replan:
+		case <-watching.Done():
+		}
+		cancel()
+		if err := group.Wait(); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("watching certificates: %w", err)
+		}
+	}
+	return nil
+}
+
+// certificates takes in what the inventory found.
+func (p *parts) certificates(mapped *plan, found []inventory.Certificate, problems []inventory.Problem) {
+	p.holding.take(mapped, found, problems)
+	p.changed()
+	wake(p.lacking)
+}
+
+// changed hands on a holding that has changed.
+func (p *parts) changed() {
+	p.writer.Set(p.holding.deliveries())
+	for _, c := range []chan struct{}{p.announce, p.report, p.retarget, p.renamed} {
+		wake(c)
+	}
+}
+
+// findIssuers downloads issuers that no file has, and tries again while one is
+// lacking. It is a loop of its own, so that a CA that does not answer keeps
+// nobody from noticing a changed file.
+func (p *parts) findIssuers(ctx context.Context) error {
+	again := time.NewTimer(0)
+	defer again.Stop()
+	for {
+		select {
+		case <-p.lacking:
+		case <-again.C:
+		case <-ctx.Done():
+			return nil
+		}
+		if !p.holding.complete(ctx, p.changed) {
+			again.Reset(issuerRetry)
+		}
+	}
+}
+
+// fetchAlone is the elected role where there is nobody to elect: the store is
+// where responses are published.
+func (p *parts) fetchAlone(ctx context.Context) error {
+	f := fetcher.New(fetcher.Config{
+		Store: p.store, Publisher: p.store, Client: p.client, Logger: p.options.Logger.Named("fetcher"),
+	})
+	return p.fetch(ctx, f)
+}
+
+// fetch runs a fetcher with the targets of the holding, as they change.
+func (p *parts) fetch(ctx context.Context, f *fetcher.Fetcher) error {
+	group, ctx := errgroup.WithContext(ctx) // ends with ctx
+	group.Go(func() error { return f.Run(ctx) })
+	group.Go(func() error {
+		for {
+			f.Set(p.holding.targets())
+			select {
+			case <-p.retarget:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	})
+	return group.Wait()
+}

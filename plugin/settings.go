@@ -1,0 +1,146 @@
+package plugin
+
+import (
+	"crypto/x509"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/consul-ocsp/consul-ocsp/consul"
+	"github.com/consul-ocsp/consul-ocsp/hclconfig"
+	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
+	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
+	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
+)
+
+// plan is a configuration in the terms of the parts, with the files that it
+// names read and checked. It does not change; a new configuration makes a new
+// plan, or none if something in it is wrong.
+type plan struct {
+	cfg     *hclconfig.Config
+	sources []inventory.Source
+	// top is for announced certificates of a job that is not configured here,
+	// jobs for all of a job, certificates for those with settings of their own,
+	// by job and name.
+	top          fetch
+	jobs         map[string]fetch
+	certificates map[[2]string]fetch
+	// targets are where each job's certificates are delivered to.
+	targets map[string][]writer.Target
+}
+
+// fetch are the settings of a fetch block.
+type fetch struct {
+	settings       fetcher.Settings
+	trustedIssuers []*x509.Certificate
+}
+
+// newPlan maps a configuration. An error names the file that could not be
+// used.
+func newPlan(cfg *hclconfig.Config, t *targets) (*plan, error) {
+	p := &plan{cfg: cfg, jobs: map[string]fetch{}, certificates: map[[2]string]fetch{}}
+	var err error
+	if p.top, err = newFetch(cfg.Fetch); err != nil {
+		return nil, err
+	}
+	for _, job := range cfg.Jobs {
+		if p.jobs[job.Name], err = newFetch(job.Fetch); err != nil {
+			return nil, fmt.Errorf("job %q: %w", job.Name, err)
+		}
+		source := inventory.Source{Job: job.Name}
+		for _, c := range job.Certificates {
+			own, err := newFetch(c.Fetch)
+			if err != nil {
+				return nil, fmt.Errorf("certificate %q of job %q: %w", c.Name, job.Name, err)
+			}
+			p.certificates[[2]string{job.Name, c.Name}] = own
+			source.Certificates = append(source.Certificates,
+				inventory.Single{Name: c.Name, Path: c.Path, Issuer: c.Issuer, OCSPFile: c.OCSPFile})
+		}
+		for _, g := range job.Globs {
+			source.Sets = append(source.Sets, inventory.Set{Paths: g.Paths, Exclude: g.Exclude})
+		}
+		p.sources = append(p.sources, source)
+	}
+	p.targets = t.byJob(cfg)
+	return p, nil
+}
+
+// fetch are the settings for a certificate of this job and name; those of the
+// job, or of the top level, where it has none of its own.
+func (p *plan) fetch(job, name string) fetch {
+	if own, ok := p.certificates[[2]string{job, name}]; ok {
+		return own
+	}
+	return p.jobFetch(job)
+}
+
+// jobFetch are the settings for announced certificates: what a node names its
+// certificate chooses the job here and nothing else.
+func (p *plan) jobFetch(job string) fetch {
+	if f, ok := p.jobs[job]; ok {
+		return f
+	}
+	return p.top
+}
+
+func newFetch(f hclconfig.Fetch) (fetch, error) {
+	responders, err := readCertificates("trusted_responders", f.TrustedResponders)
+	if err != nil {
+		return fetch{}, err
+	}
+	issuers, err := readCertificates("trusted_issuers", f.TrustedIssuers)
+	if err != nil {
+		return fetch{}, err
+	}
+	s := fetcher.Settings{
+		MinDelay: f.MinDelay, MaxDelay: f.MaxDelay, Timeout: f.Timeout,
+		Host: f.Host, Off: f.Off(),
+		TrustedResponders: responders, AllowedResponders: f.AllowedResponders,
+		AllowPrivateAddresses: f.AllowPrivateAddresses, AllowSHA1Signatures: f.AllowSHA1Signatures,
+		Concurrency: f.Concurrency, Rate: float64(f.Rate),
+	}
+	if !s.Off {
+		s.Responders = f.Responder
+	}
+	return fetch{settings: s, trustedIssuers: issuers}, nil
+}
+
+// readCertificates reads the file of certificates that a setting names; none
+// for an empty path.
+func readCertificates(setting, path string) ([]*x509.Certificate, error) {
+	if path == "" {
+		return nil, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", setting, err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, staple.MaxPEM+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", setting, err)
+	}
+	certificates, err := staple.ParseCertificates(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s: %w", setting, path, err)
+	}
+	return certificates, nil
+}
+
+// connect makes the client for the consul block.
+func connect(c *hclconfig.Consul, logger hclog.Logger) (*consul.Client, error) {
+	return consul.New(consul.Config{
+		Address: c.Address, Token: string(c.Token), TokenFile: c.TokenFile,
+		Datacenter: c.Datacenter, Namespace: c.Namespace, Partition: c.Partition,
+		Path: c.Path, SessionTTL: c.SessionTTL, LockDelay: c.LockDelay,
+		TLS: consul.TLS{
+			Enabled: c.TLS.Enabled, CAFile: c.TLS.CAFile, CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile,
+			ServerName: c.TLS.ServerName, SkipVerify: !c.TLS.Verify,
+		},
+		Logger: logger.Named("consul"),
+	})
+}

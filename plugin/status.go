@@ -1,0 +1,60 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/consul-ocsp/consul-ocsp/hclconfig"
+	"github.com/consul-ocsp/consul-ocsp/plugin/status"
+	"github.com/consul-ocsp/consul-ocsp/plugin/store"
+)
+
+// statusTimeout bounds how long Consul is waited for.
+const statusTimeout = 10 * time.Second
+
+// Status is what is known of every staple and node: from Consul, or without a
+// consul block from this node's data_dir. It changes nothing. When Consul does
+// not answer, both the error and a report from data_dir are returned.
+func Status(ctx context.Context, cfg *hclconfig.Config, logger hclog.Logger) (*status.Report, error) {
+	if cfg.Consul == nil {
+		return localStatus(cfg)
+	}
+	report, err := clusterStatus(ctx, cfg, logger)
+	if err != nil {
+		report, _ = localStatus(cfg)
+	}
+	return report, err
+}
+
+func clusterStatus(ctx context.Context, cfg *hclconfig.Config, logger hclog.Logger) (*status.Report, error) {
+	client, err := connect(cfg.Consul, logger)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, statusTimeout, errors.New("no answer from Consul within 10s"))
+	defer cancel()
+	snapshot, err := client.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return status.FromSnapshot(snapshot, time.Now()), nil
+}
+
+func localStatus(cfg *hclconfig.Config) (*status.Report, error) {
+	data, err := store.Open(cfg.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	metas, err := data.Metas()
+	if err != nil {
+		return nil, err
+	}
+	troubles, err := data.Troubles()
+	if err != nil {
+		return nil, err
+	}
+	return status.FromStore(metas, troubles, time.Now()), nil
+}
