@@ -1,0 +1,18 @@
+package main
+
+import "github.com/hashicorp/cli"
+
+// commands are all there are.
+func commands(e environment) map[string]cli.CommandFactory {
+	all := map[string]cli.CommandFactory{}
+	for _, c := range []*command{
+		agentCommand(e), fetchCommand(e), syncCommand(e), renderCommand(e), statusCommand(e),
+		inspectCommand(e), verifyCommand(e), validateCommand(e), versionCommand(e),
+	} {
+		all[c.flags.Name()] = c.factory()
+	}
+	for name, c := range testcaCommands(e) {
+		all[name] = c.factory()
+	}
+	return all
+}

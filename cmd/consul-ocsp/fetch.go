@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/hclconfig"
+	"github.com/consul-ocsp/consul-ocsp/plugin"
+)
+
+func fetchCommand(e environment) *command {
+	c := newCommand(e, "fetch [flags]", "Fetches what is due, once", `
+Fetches what is due, verifies and publishes it, and ends: to Consul under the
+lock, with the certificates that nodes announced, or to data_dir without a consul
+block. While an agent leads, that agent fetches; the command says who it is and
+ends with 0. A pass never waits for a time that a responder asked for.
+
+Without a job file, -cert fetches and verifies one response and writes it to a
+file, as openssl ocsp -respout does.
+
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 some certificates failed.
+
+Example:
+  consul-ocsp fetch -config-dir=/etc/consul-ocsp.d -timeout=2m
+  consul-ocsp fetch -cert=www.pem -out=www.pem.ocsp`)
+	f := configuredFlags(c)
+	var o plugin.FetchOptions
+	c.flags.BoolVar(&o.Force, "force", false, "fetch all, whatever the schedule and earlier failures say")
+	c.flags.BoolVar(&o.DryRun, "dry-run", false, "fetch and verify, but store and publish nothing")
+	c.flags.StringVar(&o.Name, "name", "", "only the certificate with this `job/name`")
+	timeout := c.flags.Duration("timeout", 0, "give up after this `time`; what is not done by then has failed")
+	sync := c.flags.Bool("sync", false, "afterwards do what the command sync does")
+	var one plugin.FetchOne
+	c.flags.StringVar(&one.Certificate, "cert", "", "PEM `file` of the certificate, without a job file")
+	c.flags.StringVar(&one.Issuer, "issuer", "", "`file` of its issuer (default: in the PEM, then <cert>.issuer, then the certificate's own URL)")
+	c.flags.StringVar(&one.URL, "url", "", "responder's `URL` (default: the certificate's)")
+	c.flags.StringVar(&one.Host, "host", "", "`name` for the Host header")
+	c.flags.StringVar(&one.Out, "out", "", "`file` for the response (default: none is written)")
+	c.run = func(c *command, args []string) int {
+		if len(args) > 0 {
+			return c.wrongUsage("it takes no arguments")
+		}
+		ctx, stop := c.interrupted()
+		defer stop()
+		if *timeout > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, *timeout)
+			defer cancel()
+		}
+		if one.Certificate != "" {
+			if len(f.paths) > 0 {
+				return c.wrongUsage("-cert works without a job file")
+			}
+			return fetchOne(ctx, c, one)
+		}
+		if one != (plugin.FetchOne{}) {
+			return c.wrongUsage("-issuer, -url, -host and -out go with -cert")
+		}
+		cfg, ok := f.load(c)
+		if !ok {
+			return exitUsage
+		}
+		return fetchPass(ctx, c, cfg, o, *sync)
+	}
+	return c
+}
+
+func fetchPass(ctx context.Context, c *command, cfg *hclconfig.Config, o plugin.FetchOptions, sync bool) int {
+	logger, closeLog, err := newLogger(c.environment, cfg)
+	if err != nil {
+		return c.failed(err)
+	}
+	defer closeLog()
+	options := plugin.Options{Version: version, Logger: logger}
+	report, err := plugin.Fetch(ctx, cfg, o, options)
+	if err != nil {
+		return c.failed(err)
+	}
+	code := printFetched(c, report, o)
+	if !sync || o.DryRun {
+		return code
+	}
+	return max(code, syncPass(ctx, c, cfg, plugin.SyncOptions{}, syncVerdict{}, options))
+}
+
+// printFetched prints a line for each certificate and is the exit code.
+func printFetched(c *command, report *plugin.FetchReport, o plugin.FetchOptions) int {
+	if report.LedBy != nil {
+		fmt.Fprintf(c.stdout, "nothing done: %v\n", report.LedBy)
+		if o.Force {
+			fmt.Fprintln(c.stderr, "consul-ocsp fetch: -force can't ask a leading agent yet: it fetches when its schedule says so")
+			return exitFailed
+		}
+		return exitOK
+	}
+	w := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
+	failed := 0
+	for _, r := range report.Results {
+		text := r.Reason
+		switch {
+		case r.Err != nil:
+			text = strings.TrimPrefix(r.Reason+": "+r.Err.Error(), ": ")
+		case r.Meta.SHA256 != "":
+			text = fmt.Sprintf("%s until %s", r.Meta.Status, r.Meta.Until.UTC().Format(time.RFC3339))
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", nameOf(r.Job, r.Name, r.ID), r.Outcome, printable(text))
+		if r.Outcome == "failed" {
+			failed++
+		}
+	}
+	w.Flush()
+	switch {
+	case len(report.Results) == 0:
+		fmt.Fprintln(c.stderr, "consul-ocsp fetch: there are no certificates: none is configured here, and none was announced")
+		return exitOK
+	case failed == len(report.Results):
+		return exitFailed
+	case failed > 0:
+		return exitSome
+	}
+	return exitOK
+}
+
+func fetchOne(ctx context.Context, c *command, one plugin.FetchOne) int {
+	facts, err := plugin.FetchCertificate(ctx, one, version)
+	if err != nil {
+		return c.failed(err)
+	}
+	fmt.Fprintf(c.stdout, "%s: %s\n  this update: %s\n", one.Certificate, facts.Status, facts.ThisUpdate.UTC().Format(time.RFC3339))
+	if !facts.NextUpdate.IsZero() {
+		fmt.Fprintf(c.stdout, "  next update: %s\n", facts.NextUpdate.UTC().Format(time.RFC3339))
+	}
+	return exitOK
+}
+
+// nameOf is how a certificate is called in a line of output.
+func nameOf(job, name, id string) string {
+	switch {
+	case name != "":
+		return printable(job + "/" + name)
+	case len(id) > 16:
+		return id[:16]
+	}
+	return printable(job)
+}
+
+// printable drops what a terminal might act on: names and errors can come from
+// anybody.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			return ' '
+		}
+		return r
+	}, s)
+}

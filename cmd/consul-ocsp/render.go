@@ -1,0 +1,66 @@
+package main
+
+import (
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin"
+	"github.com/consul-ocsp/consul-ocsp/plugin/render"
+)
+
+func renderCommand(e environment) *command {
+	c := newCommand(e, "render [flags]", "Prints a staple: plugin of consul-template", `
+Prints the newest response for a certificate that verifies here and now, from
+Consul or else data_dir, and nothing else; without one it prints nothing to
+standard output and ends with 1. An empty -cert or -name, as templates pass when
+a value is not there yet, prints nothing and ends with 0.
+
+consul-template calls a plugin only when something else in the template changes,
+and trims what it prints: name v1/head in the template, and print base64.
+
+Example:
+  {{ $g := key "consul-ocsp/v1/head" -}}
+  {{ plugin "consul-ocsp" "render" "-cert" "/etc/haproxy/certs/www.pem" | base64Decode -}}`)
+	f := configuredFlags(c)
+	var o plugin.FindOptions
+	c.flags.StringVar(&o.Path, "cert", "", "PEM `file` of the certificate")
+	c.flags.StringVar(&o.Name, "name", "", "the certificate with this `job/name` in this node's job file")
+	format := c.flags.String("format", string(render.Base64), "base64, der, pem, json or haproxy (the runtime API's command)")
+	c.flags.DurationVar(&o.Wait, "wait", 0, "wait up to this `time` for a staple where there is none yet")
+	c.run = func(c *command, args []string) int {
+		for _, arg := range args {
+			if arg != "" { // templates pass empty ones
+				return c.wrongUsage("unexpected argument %q; name the certificate with -cert or -name", arg)
+			}
+		}
+		form, err := render.ParseFormat(*format)
+		if err != nil {
+			return c.wrongUsage("%v", err)
+		}
+		if o.Path == "" && o.Name == "" {
+			return exitOK
+		}
+		if o.Path != "" && o.Name != "" {
+			return c.wrongUsage("-cert and -name exclude each other")
+		}
+		cfg, ok := f.load(c)
+		if !ok {
+			return exitUsage
+		}
+		ctx, stop := c.interrupted()
+		defer stop()
+		facts, id, err := plugin.FindStaple(ctx, cfg, o, hclog.NewNullLogger())
+		if err != nil {
+			return c.failed(err)
+		}
+		if err := form.Check(facts, time.Now()); err != nil {
+			return c.failed(err)
+		}
+		if err := render.Write(c.stdout, facts, id, form); err != nil {
+			return c.failed(err)
+		}
+		return exitOK
+	}
+	return c
+}

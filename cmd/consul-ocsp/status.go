@@ -1,0 +1,107 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/mattn/go-isatty"
+	"golang.org/x/term"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin"
+	"github.com/consul-ocsp/consul-ocsp/plugin/status"
+)
+
+// exitUnknown is what -check ends with when nothing is known: also when flags
+// or configuration are wrong, as monitoring expects.
+const exitUnknown = 3
+
+func statusCommand(e environment) *command {
+	c := newCommand(e, "status [flags]", "Shows every staple and node", `
+Shows every staple, what ends first at the top, and every node: from Consul, or
+without a consul block from this node's data_dir. While Consul does not answer it
+shows what data_dir holds, and ends with 1. It changes nothing.
+
+With -check it ends as monitoring plugins do: 0 ok, 1 warning, 2 critical,
+3 unknown, also for wrong flags and configuration.
+
+Example:
+  consul-ocsp status -config-dir=/etc/consul-ocsp.d
+  consul-ocsp status -check -warn=25% -crit=10%`)
+	f := configuredFlags(c)
+	asJSON := c.flags.Bool("json", false, "print JSON")
+	local := c.flags.Bool("local", false, "show times in local time instead of UTC")
+	check := c.flags.Bool("check", false, "print a line for monitoring and end with 0 ok, 1 warning, 2 critical or 3 unknown")
+	warn := c.flags.String("warn", "25%", "warning when less than this `share` of a staple's life is left")
+	crit := c.flags.String("crit", "10%", "critical when less than this `share` is left")
+	c.run = func(c *command, args []string) int {
+		usage := exitUsage
+		if *check {
+			usage = exitUnknown
+		}
+		if len(args) > 0 {
+			c.wrongUsage("it takes no arguments")
+			return usage
+		}
+		warning, err := status.ParsePercent(*warn)
+		critical, err2 := status.ParsePercent(*crit)
+		if err != nil || err2 != nil || critical > warning {
+			c.wrongUsage("-warn and -crit are percentages such as 25%%, and -crit is the smaller one")
+			return usage
+		}
+		cfg, ok := f.load(c)
+		if !ok {
+			return usage
+		}
+		ctx, stop := c.interrupted()
+		defer stop()
+		report, err := plugin.Status(ctx, cfg, hclog.NewNullLogger())
+		if *check {
+			return checkStatus(c, report, err, warning, critical)
+		}
+		code := exitOK
+		if err != nil {
+			code = c.failed(err)
+		}
+		switch {
+		case report == nil:
+		case *asJSON:
+			err = report.WriteJSON(c.stdout)
+		default:
+			err = report.WriteTable(c.stdout, tableOptions(c, *local))
+		}
+		if err != nil && code == exitOK {
+			return c.failed(err)
+		}
+		return code
+	}
+	return c
+}
+
+// checkStatus prints what monitoring reads. What is not known is never fine.
+func checkStatus(c *command, report *status.Report, err error, warning, critical float64) int {
+	if err != nil {
+		fmt.Fprintf(c.stdout, "CONSUL-OCSP UNKNOWN - %s\n", printable(err.Error()))
+		return exitUnknown
+	}
+	code, lines := report.Check(warning, critical)
+	fmt.Fprintln(c.stdout, strings.Join(lines, "\n"))
+	return code
+}
+
+// tableOptions fit a table to where it is printed.
+func tableOptions(c *command, local bool) status.TableOptions {
+	o := status.TableOptions{Width: 80}
+	if f, ok := c.stdout.(*os.File); ok && isatty.IsTerminal(f.Fd()) {
+		o.Color = true
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+			o.Width = width
+		}
+	}
+	if local {
+		o.Local = time.Local
+	}
+	return o
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/hclconfig"
+	"github.com/consul-ocsp/consul-ocsp/plugin"
+)
+
+// syncVerdict is what the flags say about which shortcomings count.
+type syncVerdict struct {
+	// carryOn lets a missing staple pass, unless the certificate must have one.
+	carryOn bool
+	// requirePush lets no failed push pass.
+	requirePush bool
+}
+
+func syncCommand(e environment) *command {
+	c := newCommand(e, "sync [flags]", "Brings this node up to date, once", `
+Announces this node's certificates, takes what there is for them in Consul (or in
+data_dir without a consul block), verifies it, writes the files, pushes it to the
+targets, and ends: for prestart tasks and as handler of a watch.
+
+Exit codes: 0 every certificate has its staple, 1 none has or the pass failed,
+2 usage or configuration, 3 some have none. With -on-timeout=continue 0 unless a
+must-staple certificate has none.
+
+Example:
+  consul-ocsp sync -config-dir=/etc/consul-ocsp.d -wait=30s -on-timeout=continue`)
+	f := configuredFlags(c)
+	var o plugin.SyncOptions
+	c.flags.DurationVar(&o.Wait, "wait", 0, "wait up to this `time` until every certificate has its staple")
+	onTimeout := c.flags.String("on-timeout", "fail", "`fail` or continue when a staple is missing at the end")
+	requirePush := c.flags.Bool("require-push", false, "a target that could not be told counts as failed; otherwise the file is enough")
+	c.run = func(c *command, args []string) int {
+		if len(args) > 0 {
+			return c.wrongUsage("it takes no arguments")
+		}
+		if *onTimeout != "fail" && *onTimeout != "continue" {
+			return c.wrongUsage("-on-timeout: %q is neither fail nor continue", *onTimeout)
+		}
+		cfg, ok := f.load(c)
+		if !ok {
+			return exitUsage
+		}
+		logger, closeLog, err := newLogger(c.environment, cfg)
+		if err != nil {
+			return c.failed(err)
+		}
+		defer closeLog()
+		ctx, stop := c.interrupted()
+		defer stop()
+		return syncPass(ctx, c, cfg, o, syncVerdict{carryOn: *onTimeout == "continue", requirePush: *requirePush},
+			plugin.Options{Version: version, Logger: logger})
+	}
+	return c
+}
+
+// syncPass does the pass, prints a line for each certificate, and is the exit
+// code.
+func syncPass(ctx context.Context, c *command, cfg *hclconfig.Config, so plugin.SyncOptions, v syncVerdict, o plugin.Options) int {
+	so.RequirePush = v.requirePush
+	report, err := plugin.Sync(ctx, cfg, so, o)
+	if err != nil {
+		return c.failed(err)
+	}
+	for _, err := range []error{report.Source, report.Announced} {
+		if err != nil {
+			fmt.Fprintf(c.stderr, "consul-ocsp sync: %v\n", err)
+		}
+	}
+	w := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
+	bad, must := 0, 0
+	for _, r := range report.Results {
+		word, text := "stapled", ""
+		if !r.Until.IsZero() {
+			text = fmt.Sprintf("%s until %s", r.Status, r.Until.UTC().Format(time.RFC3339))
+		}
+		if !r.OK {
+			bad++
+			word = "missing"
+			if r.MustStaple {
+				must++
+			}
+		}
+		if r.Reason != "" {
+			text = r.Reason + ": " + r.Error
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", nameOf(r.Job, r.Name, r.ID), word, printable(text))
+	}
+	w.Flush()
+	return v.code(len(report.Results), bad, must, report)
+}
+
+func (v syncVerdict) code(all, bad, must int, report *plugin.SyncReport) int {
+	switch {
+	case v.carryOn && must == 0:
+		return exitOK
+	case bad == 0:
+		if report.Source != nil && !v.carryOn {
+			return exitFailed
+		}
+		return exitOK
+	case bad == all:
+		return exitFailed
+	}
+	return exitSome
+}
