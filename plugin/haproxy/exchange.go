@@ -56,7 +56,7 @@ func (c *Client) exchangeWithin(ctx context.Context, timeout time.Duration, comm
 	if err == nil {
 		err = writeErr
 	}
-	if ctx.Err() != nil && err != nil {
+	if err != nil && (ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded)) {
 		return "", c.timeoutError(ctx, timeout, name)
 	}
 	if len(answer) == 0 {
@@ -88,7 +88,7 @@ func splitSocket(s string) (network, address string) {
 func (c *Client) connectError(ctx context.Context, timeout time.Duration, name string, err error) *Error {
 	e := &Error{Kind: KindSocket, Socket: c.config.Socket, Command: name, Err: err}
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, errors.Is(err, os.ErrDeadlineExceeded):
 		return c.timeoutError(ctx, timeout, name)
 	case errors.Is(err, fs.ErrNotExist):
 		e.Detail = "no such socket; is HAProxy running, and is this the path on its \"stats socket\" line?"
@@ -105,6 +105,9 @@ func (c *Client) connectError(ctx context.Context, timeout time.Duration, name s
 
 func (c *Client) timeoutError(ctx context.Context, timeout time.Duration, name string) *Error {
 	err := ctx.Err()
+	if err == nil {
+		err = context.DeadlineExceeded // the connection's clock was a moment faster
+	}
 	if errors.Is(err, context.Canceled) {
 		return &Error{Kind: KindTimeout, Socket: c.config.Socket, Command: name, Detail: "stopped", Err: err}
 	}

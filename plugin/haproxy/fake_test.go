@@ -21,7 +21,7 @@ type fake struct {
 
 // newFake listens on a unix socket. say gets the first line of each
 // connection and returns the answer; false leaves the connection open.
-func newFake(t *testing.T, say func(line string) (string, bool)) *fake {
+func newFake(t testing.TB, say func(line string) (string, bool)) *fake {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "hap")
 	if err != nil {

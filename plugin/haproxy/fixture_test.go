@@ -21,12 +21,12 @@ import (
 
 // world is a CA with its certificates and what HAProxy is to staple for them.
 type world struct {
-	t   *testing.T
+	t   testing.TB
 	ca  *testca.CA
 	now time.Time
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	ca, err := testca.Init(filepath.Join(t.TempDir(), "ca"), testca.InitOptions{})
 	if err != nil {
@@ -94,7 +94,7 @@ func (w *world) issuerPEM() []byte {
 }
 
 // client speaks with p through socket; change adjusts its configuration.
-func client(t *testing.T, socket string, change ...func(*haproxy.Config)) *haproxy.Client {
+func client(t testing.TB, socket string, change ...func(*haproxy.Config)) *haproxy.Client {
 	t.Helper()
 	c := haproxy.Config{Socket: socket, LockDir: filepath.Join(t.TempDir(), "lock"), Timeout: 5 * time.Second}
 	for _, f := range change {
@@ -103,7 +103,7 @@ func client(t *testing.T, socket string, change ...func(*haproxy.Config)) *hapro
 	return haproxy.New(c)
 }
 
-func install(t *testing.T, c *haproxy.Client, cert haproxy.Certificate, want haproxy.How) haproxy.Outcome {
+func install(t testing.TB, c *haproxy.Client, cert haproxy.Certificate, want haproxy.How) haproxy.Outcome {
 	t.Helper()
 	out, err := c.Install(t.Context(), haproxy.MethodPush, cert)
 	if err != nil {
@@ -115,7 +115,7 @@ func install(t *testing.T, c *haproxy.Client, cert haproxy.Certificate, want hap
 	return out
 }
 
-func wantKind(t *testing.T, err error, want haproxy.Kind) {
+func wantKind(t testing.TB, err error, want haproxy.Kind) {
 	t.Helper()
 	if got := haproxy.KindOf(err); got != want {
 		t.Fatalf("kind %q, want %q: %v", got, want, err)
@@ -123,7 +123,7 @@ func wantKind(t *testing.T, err error, want haproxy.Kind) {
 	t.Log(err)
 }
 
-func command(t *testing.T, p *haproxytest.Process, format string, args ...any) string {
+func command(t testing.TB, p *haproxytest.Process, format string, args ...any) string {
 	t.Helper()
 	answer, err := p.Command(fmt.Sprintf(format, args...))
 	if err != nil {
@@ -132,14 +132,14 @@ func command(t *testing.T, p *haproxytest.Process, format string, args ...any) s
 	return answer
 }
 
-func writeFile(t *testing.T, path string, b []byte) {
+func writeFile(t testing.TB, path string, b []byte) {
 	t.Helper()
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func readFile(t *testing.T, path string) []byte {
+func readFile(t testing.TB, path string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {

@@ -13,6 +13,9 @@ const (
 	// HAProxy stops stapling 5 min before nextUpdate, and a response closer
 	// to its end destroys the good one that is held.
 	MinLife = 10 * time.Minute
+	// stapledUntil is how long before nextUpdate HAProxy stops stapling
+	// (OCSP_MAX_RESPONSE_TIME_SKEW).
+	stapledUntil = 5 * time.Minute
 	// attempts bounds how often a push is repeated because the worker changed.
 	attempts = 3
 )
@@ -90,8 +93,8 @@ func (c *Client) fits(cert Certificate) error {
 	if left := cert.NextUpdate.Sub(c.config.Now()); left < MinLife {
 		return c.fail(KindShortLived, "", "the response for %s ends in %s, HAProxy needs %s", cert.Path, left.Truncate(time.Second), MinLife)
 	}
-	if len(cert.OCSP) == 0 {
-		return c.fail(KindRefused, "", "no response for %s", cert.Path)
+	if len(cert.OCSP) == 0 || cert.ThisUpdate.IsZero() {
+		return c.fail(KindRefused, "", "no response for %s, or none with a thisUpdate", cert.Path)
 	}
 	return nil
 }
@@ -143,8 +146,7 @@ func (s *session) install(ctx context.Context, cert Certificate) (How, error) {
 		switch {
 		case held.is(cert):
 			return HowUnchanged, nil
-		case held.ThisUpdate.After(cert.ThisUpdate),
-			held.Revoked && !cert.Revoked && held.ThisUpdate.Equal(cert.ThisUpdate):
+		case s.c.outranks(held, cert):
 			return HowNewer, nil
 		}
 	}
@@ -170,6 +172,18 @@ func (s *session) install(ctx context.Context, cert Certificate) (How, error) {
 		}
 	}
 	return how, s.readBack(ctx, cert)
+}
+
+// outranks says whether what HAProxy holds must not be replaced: it is newer,
+// or as new and revoked. One that HAProxy does not staple any more, because it
+// ends, counts only if it is revoked.
+func (c *Client) outranks(held Held, cert Certificate) bool {
+	if !held.Present {
+		return false
+	}
+	stapled := held.NextUpdate.Sub(c.config.Now()) > stapledUntil
+	return held.ThisUpdate.After(cert.ThisUpdate) && (stapled || held.Revoked) ||
+		held.ThisUpdate.Equal(cert.ThisUpdate) && held.Revoked && !cert.Revoked
 }
 
 // unregistered returns the names under which HAProxy serves the certificate
@@ -223,7 +237,7 @@ func (s *session) readBack(ctx context.Context, cert Certificate) error {
 	case held.is(cert):
 		return nil
 	case !held.Registered:
-		return s.c.fail(KindNotRegistered, command, "HAProxy took the response for %s but does not list its CertID: it does not fit the certificate, or HAProxy has another issuer for it", cert.Path)
+		return s.c.fail(KindNotRegistered, command, "HAProxy does not list the CertID of %s: it loaded no response for it, or knows another issuer", cert.Path)
 	case !held.Present:
 		return s.c.fail(KindRefused, command, "HAProxy ignored the response for %s; its log says why", cert.Path)
 	}

@@ -38,6 +38,14 @@ func TestInstallRegistered(t *testing.T) {
 	install(t, c, second, haproxy.HowNewer) // good as of the same second
 	install(t, c, first, haproxy.HowNewer)  // older
 	wantStaple(t, p, "www.test", revoked.OCSP)
+	newest := w.good(www, time.Hour, 16*time.Minute)
+	install(t, c, newest, haproxy.HowSet)
+	// Twelve minutes on, HAProxy would not staple it any more: an older one
+	// that lives longer is better than none.
+	later := client(t, p.Socket(), func(c *haproxy.Config) { c.Now = func() time.Time { return time.Now().Add(12 * time.Minute) } })
+	install(t, c, second, haproxy.HowNewer)
+	install(t, later, second, haproxy.HowSet)
+	install(t, c, revoked, haproxy.HowSet)
 
 	held, err := c.Held(t.Context(), revoked.CertID)
 	if err != nil {

@@ -2,21 +2,27 @@ package haproxy
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 )
 
-// namesAge is how long a list of certificates is believed. A certificate that
-// is loaded twice and added at run time is noticed after that.
-const namesAge = 30 * time.Second
+const (
+	// namesAge is how long a list of certificates is believed. A certificate
+	// that is loaded twice and added at run time is noticed after that.
+	namesAge = 30 * time.Second
+	// namesAtOnce is how many certificates are asked for anew whenever one is
+	// not found: it takes some 70 µs each. Above that, once in namesAge.
+	namesAtOnce = 500
+)
 
 // nameIndex remembers which certificates a process has under which names, so
 // that one pass over many certificates asks for each name once.
 type nameIndex struct {
 	process Info
-	read    time.Time
-	byName  map[string]string // name -> SHA-1 fingerprint; "" where HAProxy shows none
+	read    time.Time           // when the list of names was read
+	scanned time.Time           // when all of them were asked for
+	sha1    map[string]string   // name -> fingerprint; "" where HAProxy shows none
+	names   map[string][]string // fingerprint -> names
 }
 
 // namesOf returns HAProxy's own names for a certificate, found by its
@@ -24,24 +30,37 @@ type nameIndex struct {
 // links), and it may be loaded under several names. An empty list: not served.
 func (s *session) namesOf(ctx context.Context, cert Certificate) ([]certDetail, error) {
 	want := fingerprint(cert.FingerprintSHA1)
+	if err := s.refreshNames(ctx); err != nil {
+		return nil, err
+	}
 	found, err := s.lookUp(ctx, want)
 	if err != nil || len(found) > 0 {
 		return found, err
 	}
-	// A certificate replaced at run time keeps its name: ask for all again.
-	s.c.names = nameIndex{}
-	return s.lookUp(ctx, want)
-}
-
-func (s *session) lookUp(ctx context.Context, want string) ([]certDetail, error) {
+	// A certificate that was replaced at run time keeps its name. Look at the
+	// likeliest one, then ask for all again.
+	detail, ok, err := s.detail(ctx, cert.Path)
+	if err != nil {
+		return nil, err
+	}
+	if ok && detail.sha1 == want {
+		return []certDetail{detail}, nil
+	}
+	x := &s.c.names
+	if age := s.c.config.Now().Sub(x.scanned); len(x.sha1) > namesAtOnce && age >= 0 && age < namesAge {
+		return nil, nil
+	}
+	*x = nameIndex{}
 	if err := s.refreshNames(ctx); err != nil {
 		return nil, err
 	}
+	return s.lookUp(ctx, want)
+}
+
+// lookUp asks whether the names that are remembered are still right.
+func (s *session) lookUp(ctx context.Context, want string) ([]certDetail, error) {
 	var found []certDetail
-	for name, sha1 := range s.c.names.byName {
-		if sha1 != want {
-			continue
-		}
+	for _, name := range s.c.names.names[want] {
 		detail, ok, err := s.detail(ctx, name)
 		if err != nil {
 			return nil, err
@@ -50,37 +69,38 @@ func (s *session) lookUp(ctx context.Context, want string) ([]certDetail, error)
 			found = append(found, detail)
 		}
 	}
-	slices.SortFunc(found, func(a, b certDetail) int { return strings.Compare(a.name, b.name) })
 	return found, nil
 }
 
 // refreshNames asks for the details of names that are new.
 func (s *session) refreshNames(ctx context.Context) error {
-	x, now := &s.c.names, s.c.config.Now()
-	if x.byName == nil || !x.process.Same(s.info) {
-		*x = nameIndex{process: s.info, byName: map[string]string{}}
-	} else if age := now.Sub(x.read); age >= 0 && age < namesAge {
+	now, old := s.c.config.Now(), s.c.names
+	if old.sha1 == nil || !old.process.Same(s.info) {
+		old = nameIndex{scanned: now}
+	} else if age := now.Sub(old.read); age >= 0 && age < namesAge {
 		return nil
 	}
 	list, err := s.list(ctx)
 	if err != nil {
 		return err
 	}
-	known := x.byName
-	x.byName = make(map[string]string, len(list.names))
+	x := nameIndex{
+		process: s.info, read: now, scanned: old.scanned,
+		sha1: make(map[string]string, len(list.names)), names: make(map[string][]string, len(list.names)),
+	}
 	for _, name := range list.names {
-		sha1, ok := known[name]
+		sha1, ok := old.sha1[name]
 		if !ok {
 			detail, _, err := s.detail(ctx, name)
 			if err != nil {
-				x.byName = nil
 				return err
 			}
 			sha1 = detail.sha1
 		}
-		x.byName[name] = sha1
+		x.sha1[name] = sha1
+		x.names[sha1] = append(x.names[sha1], name)
 	}
-	x.read = now
+	s.c.names = x
 	return nil
 }
 

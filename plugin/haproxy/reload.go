@@ -125,6 +125,7 @@ func (c *Client) runReload(ctx context.Context) error {
 func (c *Client) awaitWorker(ctx context.Context, before state) error {
 	tick := time.NewTicker(reloadPoll)
 	defer tick.Stop()
+	var last error // of the last answer that was not cut off by the end of the wait
 	for {
 		now, err := c.stateWithin(ctx, reloadPatience)
 		switch {
@@ -135,14 +136,16 @@ func (c *Client) awaitWorker(ctx context.Context, before state) error {
 		case err == nil && now.info.Master && now.reloads.tried > before.reloads.tried && now.reloads.failed > 0:
 			return c.fail(KindReloadFailed, "show proc", "HAProxy keeps the old worker %d (failed reloads: %d); its log, or haproxy -c, says why", now.info.Pid, now.reloads.failed)
 		}
+		if err == nil {
+			last = fmt.Errorf("worker %d still answers", now.info.Pid)
+		} else if last == nil || ctx.Err() == nil {
+			last = err
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			detail := fmt.Sprintf("no new worker within %s; HAProxy's log, or haproxy -c, says why", c.config.ReloadTimeout)
-			if err == nil {
-				err = fmt.Errorf("worker %d still answers", now.info.Pid)
-			}
-			return &Error{Kind: KindReloadFailed, Socket: c.config.Socket, Detail: detail, Err: err}
+			return &Error{Kind: KindReloadFailed, Socket: c.config.Socket, Err: last,
+				Detail: fmt.Sprintf("no new worker within %s; HAProxy's log, or haproxy -c, says why", c.config.ReloadTimeout)}
 		}
 	}
 }

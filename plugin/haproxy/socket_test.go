@@ -89,7 +89,7 @@ func TestWorkerChangesAllTheTime(t *testing.T) {
 		case line == "show ssl cert":
 			return "# filename\n", true
 		}
-		return "", true
+		return "Can't display the certificate: Not found or the certificate is a bundle!\n\n", true
 	})
 	_, err := client(t, f.socket).Install(t.Context(), haproxy.MethodPush, cert)
 	wantKind(t, err, haproxy.KindRestarting)
