@@ -136,3 +136,21 @@ func TestSocketGone(t *testing.T) {
 	}
 	install(t, c, r, haproxy.HowTransaction)
 }
+
+// HAProxy's runtime API on a port, as host:port and in HAProxy's own spelling.
+func TestTCPSocket(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	www := w.issue("www.test", testca.IssueOptions{})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close()
+	p := haproxytest.Start(t, haproxytest.Options{Certs: []string{www.Path}, ExtraGlobal: "\tstats socket ipv4@" + address + " level admin"})
+	r := w.good(www, time.Hour, time.Hour)
+	install(t, client(t, address), r, haproxy.HowTransaction)
+	install(t, client(t, "ipv4@"+address), r, haproxy.HowUnchanged)
+	wantStaple(t, p, "www.test", r.OCSP)
+}
