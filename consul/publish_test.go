@@ -11,6 +11,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -155,10 +156,15 @@ func testPublishUncertain(t *testing.T, s *consultest.Server) {
 			lead(t, c, func(ctx context.Context, term *Term) {
 				publish(t, ctx, term, response(testID(1), 1))
 				var times atomic.Int64
+				var sent sync.Map // the transactions, each once
 				harm := func(w http.ResponseWriter, r *http.Request, real http.Handler) bool {
 					body, _ := io.ReadAll(r.Body)
 					r.Body = io.NopCloser(bytes.NewReader(body))
-					if !bytes.Contains(body, []byte(`"check-session"`)) || times.Add(1) > 2 {
+					if !bytes.Contains(body, []byte(`"check-session"`)) {
+						return false
+					}
+					sent.Store(string(body), true)
+					if times.Add(1) > 2 {
 						return false
 					}
 					if done {
@@ -174,6 +180,11 @@ func testPublishUncertain(t *testing.T, s *consultest.Server) {
 				}
 				if want := map[bool]int64{false: 3, true: 1}[done]; times.Load() != want {
 					t.Errorf("%d transactions were sent, not %d", times.Load(), want)
+				}
+				different := 0
+				sent.Range(func(any, any) bool { different++; return true })
+				if different != 1 {
+					t.Errorf("%d different transactions were sent", different)
 				}
 			})
 		})

@@ -146,23 +146,25 @@ func testGuard(t *testing.T, s *consultest.Server) {
 	restored("garbage for head")
 
 	// The leader's own publications are nothing to wonder about.
-	before := term.lastNonce()
-	publish(t, t.Context(), term, response(other, 6))
-	if h := headOf(t, s, c); h.Before != before {
-		t.Errorf("head = %+v", h)
+	before := headOf(t, s, c)
+	for minute := range 20 {
+		publish(t, t.Context(), term, response(other, 6+minute))
+	}
+	if h := headOf(t, s, c); h.Generation != before.Generation+20 {
+		t.Errorf("head = %+v after %+v", h, before)
 	}
 
 	// Somebody claims what a publication is to replace.
 	forged := response(other, 900)
 	m.mu.Lock()
 	m.refuse[forged.Meta.SHA256] = true
-	m.staples[other] = response(other, 7)
+	m.staples[other] = response(other, 70)
 	m.mu.Unlock()
 	putStaple(t, s, c, forged)
-	publish(t, t.Context(), term, response(other, 7))
+	publish(t, t.Context(), term, response(other, 70))
 	eventually(t, "a claim found to be false", func() bool {
 		found, err := c.Staples(t.Context(), []string{other})
-		return err == nil && found[other].Meta.SHA256 == response(other, 7).Meta.SHA256
+		return err == nil && found[other].Meta.SHA256 == response(other, 70).Meta.SHA256
 	})
 
 	if err := stop(); err != nil && !errors.Is(err, context.Canceled) {
