@@ -193,3 +193,29 @@ func TestSecretIsHidden(t *testing.T) {
 		t.Errorf("JSON: %s", js)
 	}
 }
+
+// What may differ in a certificate may be said there directly, or in its fetch
+// block: the same holds.
+func TestFetchOfOneCertificate(t *testing.T) {
+	const job = `job "edge" {
+  certificate "www" {
+    path = "/etc/haproxy/certs/www.pem"
+    %s
+  }
+}`
+	const settings = "responder = [\"http://r.example.com\"]\n host = \"h.example.com\"\n trusted_responders = \"/etc/ocsp/r.pem\""
+	var got []Fetch
+	for _, text := range []string{settings, "fetch {\n" + settings + "\n}"} {
+		cfg, err := Parse([]File{{Name: "job.hcl", Source: []byte(fmt.Sprintf(job, text))}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, cfg.Jobs[0].Certificates[0].Fetch)
+	}
+	if d := cmp.Diff(got[0], got[1]); d != "" {
+		t.Error(d)
+	}
+	if got[0].Host != "h.example.com" || got[0].MinDelay != Default().Fetch.MinDelay {
+		t.Errorf("%+v", got[0])
+	}
+}

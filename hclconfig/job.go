@@ -63,8 +63,17 @@ func (p *parser) certificate(b *block, around Fetch) Certificate {
 	b.text("path", &c.Path, absoluteFile)
 	b.text("issuer", &c.Issuer, orEmpty(absoluteFile))
 	b.text("ocsp_file", &c.OCSPFile, orEmpty(absoluteFile))
+	// What may differ here may stand in the certificate itself or, as for jobs,
+	// in a fetch block of it.
+	p.fetchOne(b, &c.Fetch)
+	p.allowed(b, &c.Fetch)
 	if f := b.one("fetch"); f != nil {
-		c.Fetch = p.fetchCertificate(f, around)
+		for name, a := range f.attrs {
+			if own := b.attrs[name]; own != nil {
+				p.duplicate("attribute "+name, a.NameRange, own.NameRange)
+			}
+		}
+		c.Fetch = p.fetchCertificate(f, c.Fetch)
 	}
 	b.done()
 	p.checkOCSPFile(b, c)
