@@ -30,8 +30,9 @@ type holding struct {
 	own                      []inventory.Certificate
 	lacking                  []inventory.Certificate
 	problems, issuerProblems []record.NodeTrouble
-	// complained holds what was logged, so that a problem makes one line.
-	complained map[string]string
+	// complained holds what was logged by job, name and reason, so that a
+	// problem makes one line.
+	complained map[[3]string]record.NodeTrouble
 	records    map[string]record.Certificate // as announced
 	announced  map[string]fetcher.Target     // those of them that are believed
 	refused    map[string]string
@@ -112,14 +113,16 @@ func (h *holding) trouble(job, name, reason string, err error) record.NodeTroubl
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.complained == nil {
-		h.complained = map[string]string{}
+		h.complained = map[[3]string]record.NodeTrouble{}
 	}
-	key := job + "/" + name + " " + reason
-	if h.complained[key] != err.Error() {
-		h.complained[key] = err.Error()
+	key := [3]string{job, name, reason}
+	t, ok := h.complained[key]
+	if !ok || t.Error != err.Error() {
+		t = record.NodeTrouble{Job: job, Name: name, Reason: reason, Error: err.Error(), Since: time.Now().UTC()}
+		h.complained[key] = t
 		h.logger.Warn("certificate can't be stapled", "job", job, "certificate", name, "reason", reason, "error", err)
 	}
-	return record.NodeTrouble{Job: job, Name: name, Reason: reason, Error: err.Error(), Since: time.Now()}
+	return t
 }
 
 // announce puts in the certificates that nodes announced, checked; those that

@@ -53,6 +53,8 @@ const claimRetry = 3 * time.Second
 // claim finds the node's name and makes sure that no other agent uses it. It
 // waits for Consul, however long: delivering goes on meanwhile.
 func (p *parts) claim(ctx context.Context, configured, instance string) (string, error) {
+	var denied *consul.PermissionError
+	complained := ""
 	for {
 		name, err := p.nodeName(ctx, configured)
 		if err == nil {
@@ -65,7 +67,11 @@ func (p *parts) claim(ctx context.Context, configured, instance string) (string,
 		case errors.As(err, &taken):
 			return "", fmt.Errorf("%w; set node_name in the job file", err)
 		}
-		p.options.Logger.Debug("node is not claimed yet", "error", err)
+		// An outage is reported by the client, once for all who use it.
+		if errors.As(err, &denied) && complained != err.Error() {
+			complained = err.Error()
+			p.options.Logger.Warn("this node can't take its name in Consul: it neither leads nor reports", "error", err)
+		}
 		select {
 		case <-time.After(claimRetry):
 		case <-ctx.Done():

@@ -1,7 +1,6 @@
 package plugin
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha1"
 	"encoding/hex"
@@ -71,6 +70,7 @@ func targetName(kind, name string) string {
 // matter of the node: reloads at most every so often.
 type haproxyTarget struct {
 	name   string
+	socket string
 	client *haproxy.Client
 	method haproxy.Method
 	pace   time.Duration
@@ -84,6 +84,7 @@ type haproxyTarget struct {
 func newHAProxy(lockDir string, d hclconfig.DeliverHAProxy, logger hclog.Logger) *haproxyTarget {
 	return &haproxyTarget{
 		name:   targetName("haproxy", d.Name),
+		socket: d.Socket,
 		method: haproxy.Method(d.Method),
 		pace:   d.MinInterval,
 		client: haproxy.New(haproxy.Config{
@@ -104,12 +105,17 @@ func (t *haproxyTarget) Install(ctx context.Context, s writer.Staple) (writer.Ou
 	}
 	var out haproxy.Outcome
 	if t.method == haproxy.MethodReload {
-		out, err = t.reload(ctx, certificate, errPaced)
+		// What only a reload installs, until there was one.
+		err = &haproxy.Error{
+			Kind: haproxy.KindNotRegistered, Socket: t.socket,
+			Detail: "the response is served after the next reload, which waits for its file and for min_interval",
+		}
 	} else {
 		out, err = t.client.Install(ctx, haproxy.MethodPush, certificate)
-		if t.method == haproxy.MethodAuto && needsReload(err) {
-			out, err = t.reload(ctx, certificate, err)
-		}
+	}
+	// What no file holds is not there after a reload.
+	if t.method != haproxy.MethodPush && s.File != "" && needsReload(err) {
+		out, err = t.reload(ctx, certificate, err)
 	}
 	if err != nil {
 		return writer.Outcome{}, &writer.Error{Reason: string(haproxy.KindOf(err)), Err: err}
@@ -117,17 +123,15 @@ func (t *haproxyTarget) Install(ctx context.Context, s writer.Staple) (writer.Ou
 	return writer.Outcome{How: string(out.How), Detail: "pid " + strconv.Itoa(out.Pid)}, nil
 }
 
-// errPaced says that a response waits for the next reload.
-var errPaced = &haproxy.Error{Kind: haproxy.KindNoReload, Detail: "the response is served after the next reload, which waits for min_interval"}
-
 // reload installs by a reload, unless HAProxy already holds the
 // response, the last reload was a moment ago, or there is no way to: then why the push failed is the better answer. Certificates
 // that wait for their turn are often cured by the reload of another.
 func (t *haproxyTarget) reload(ctx context.Context, c haproxy.Certificate, pushed error) (haproxy.Outcome, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if held, err := t.client.Held(ctx, c.CertID); err == nil && bytes.Equal(held.DER, c.OCSP) {
-		return haproxy.Outcome{How: haproxy.HowUnchanged}, nil
+	if out, err := t.client.Check(ctx, c); err == nil {
+		out.How = haproxy.HowUnchanged
+		return out, nil
 	}
 	if !t.reloaded.IsZero() && time.Since(t.reloaded) < t.pace {
 		return haproxy.Outcome{}, pushed

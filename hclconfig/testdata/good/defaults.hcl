@@ -25,9 +25,6 @@ lock_dir = "/run/lock/consul-ocsp"
 # Folders that are accepted although other users can write there.
 trusted_folders = []
 
-# Fetch for this node's own certificates while the cluster can't.
-fallback = true
-
 log_level            = "info" # trace, debug, info, warn, error, off
 log_json             = false
 log_file             = ""     # empty: standard error
@@ -132,6 +129,7 @@ job "edge" {
 # and accepts them at their defaults only. Blocks whose presence would already
 # mean something are commented out.
 
+fallback        = true
 enable_syslog   = false
 syslog_facility = "LOCAL0"
 log_ocsp_update = false
