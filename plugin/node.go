@@ -29,6 +29,11 @@ func (p *parts) join(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx) // every goroutine of it ends with ctx
 	if cfg.HasRole("deliver") {
 		group.Go(func() error {
+			select {
+			case <-p.read:
+			case <-ctx.Done():
+				return nil
+			}
 			o := consul.AnnounceOptions{TTL: cfg.Announce.CertificateTTL, Splay: cfg.Announce.Splay}
 			return p.consul.Announce(ctx, p.holding.announcements, o, p.announce)
 		})

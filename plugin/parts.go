@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,10 @@ type parts struct {
 	targets *targets
 	started time.Time
 
+	// read is closed, once, when the certificates were read for the first time.
+	read chan struct{}
+	once sync.Once
+
 	plan     atomic.Pointer[plan]
 	replan   chan struct{}
 	lacking  chan struct{}
@@ -50,7 +55,7 @@ func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
 		return nil, err
 	}
 	p := &parts{
-		options: o, store: data, targets: t, started: time.Now(),
+		options: o, store: data, targets: t, started: time.Now(), read: make(chan struct{}),
 		client: responder.New(responder.Config{UserAgent: "consul-ocsp/" + o.Version}),
 		replan: make(chan struct{}, 1), lacking: make(chan struct{}, 1),
 		announce: make(chan struct{}, 1), report: make(chan struct{}, 1), retarget: make(chan struct{}, 1), renamed: make(chan struct{}, 1),
@@ -146,13 +151,21 @@ func (p *parts) certificates(mapped *plan, found []inventory.Certificate, proble
 	p.holding.take(mapped, found, problems)
 	p.changed()
 	wake(p.lacking)
+	p.once.Do(func() { close(p.read) })
 }
 
 // changed hands on a holding that has changed.
 func (p *parts) changed() {
 	p.writer.Set(p.holding.deliveries())
-	for _, c := range []chan struct{}{p.announce, p.report, p.retarget, p.renamed} {
+	for _, c := range []chan struct{}{p.report, p.retarget, p.renamed} {
 		wake(c)
+	}
+	select {
+	case <-p.read:
+		wake(p.announce)
+	default:
+		// The first time is when announcing begins, splayed: many nodes may
+		// start together.
 	}
 }
 
