@@ -72,18 +72,29 @@ func (t *turn) tell(outcome, reason string) {
 	case t.it.failures > 0:
 		level = hclog.Info
 	}
-	args := []any{"certificate", t.target.label(), "id", t.target.ID, "status", m.Status,
-		"this_update", m.ThisUpdate, "until", m.Until, "responder", m.Responder}
+	args := []any{"certificate", t.target.label(), "id", t.target.ID, "status", m.Status}
+	args = stamped(args, "this_update", m.ThisUpdate)
+	args = stamped(args, "until", m.Until)
+	args = append(args, "responder", m.Responder)
 	if reason != "" {
 		args = append(args, "reason", reason)
 	}
 	if m.Status == string(staple.Revoked) {
-		args = append(args, "revoked_at", m.RevokedAt)
+		args = stamped(args, "revoked_at", m.RevokedAt)
 	}
 	if t.it.failures > 0 {
 		args = append(args, "failures_before", t.it.failures)
 	}
 	t.f.c.Logger.Log(level, message, args...)
+}
+
+// stamped adds a time to what is logged, in the form that logs have it
+// throughout; a time that is not known is left out.
+func stamped(args []any, key string, t time.Time) []any {
+	if t.IsZero() {
+		return args
+	}
+	return append(args, key, t.UTC().Format(time.RFC3339))
 }
 
 // recovered forgets failures, and at the first success also those that another
@@ -119,8 +130,9 @@ func (t *turn) fail() {
 		if quick {
 			level = hclog.Info
 		}
-		t.f.c.Logger.Log(level, "no new response", "certificate", t.target.label(), "id", t.target.ID, "reason", it.reason,
-			"kept", it.alive(now), "until", it.end(), "error", it.err)
+		args := []any{"certificate", t.target.label(), "id", t.target.ID, "reason", it.reason, "kept", it.alive(now)}
+		args = stamped(args, "until", it.end())
+		t.f.c.Logger.Log(level, "no new response", append(args, "error", it.err)...)
 	}
 	if !t.dry && !it.gone && (changed || now.Sub(it.told) >= tellEvery) {
 		it.told = now

@@ -3,6 +3,7 @@ package writer
 import (
 	"bytes"
 	"encoding/pem"
+	"time"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
@@ -88,8 +89,12 @@ func (w *Writer) write(e *entry, held *staple.Facts) (written, error) {
 		w.learn(e, result.facts, record.Meta{})
 	}
 	if changed {
-		w.log.Info("file written", "job", c.Job, "name", c.Name, "file", f.path, "status", held.Status,
-			"this_update", held.ThisUpdate.UTC(), "next_update", held.NextUpdate.UTC())
+		args := []any{"job", c.Job, "name", c.Name, "file", f.path, "status", held.Status,
+			"this_update", held.ThisUpdate.UTC().Format(time.RFC3339)}
+		if !held.NextUpdate.IsZero() {
+			args = append(args, "next_update", held.NextUpdate.UTC().Format(time.RFC3339))
+		}
+		w.log.Info("file written", args...)
 	}
 	return result, nil
 }
