@@ -251,6 +251,28 @@ func newTarget(leaf, issuer *x509.Certificate, job, name string, announced bool,
 	}
 }
 
+// notAsked is why nobody is asked about some of the agent's own certificates,
+// by id: nothing is missing where they have no response. A certificate that
+// must be stapled is never among them.
+func (h *holding) notAsked(now time.Time) map[string]string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	reasons := map[string]string{}
+	for _, c := range h.own {
+		s := h.plan.fetch(c.Job, c.Name).settings
+		switch {
+		case c.MustStaple:
+		case s.Off:
+			reasons[c.ID] = fetcher.Off
+		case len(s.Responders) == 0 && len(c.Leaf.OCSPServer) == 0:
+			reasons[c.ID] = fetcher.NoResponder
+		case now.After(c.Leaf.NotAfter):
+			reasons[c.ID] = fetcher.CertificateExpired
+		}
+	}
+	return reasons
+}
+
 // troubles are what is wrong with the agent's own certificates.
 func (h *holding) troubles() []record.NodeTrouble {
 	h.mu.Lock()

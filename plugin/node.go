@@ -116,7 +116,11 @@ func (p *parts) node(name, instance string) record.Node {
 	if !cfg.HasRole("deliver") {
 		return summed(n)
 	}
+	notAsked := p.holding.notAsked(n.Seen)
 	for _, s := range p.writer.States() {
+		if notAsked[s.ID] != "" && s.Reason == writer.ReasonWaiting {
+			continue // nothing is missing
+		}
 		n.Certificates++
 		n.Trouble = append(n.Trouble, troublesOf(s)...)
 		if s.Applied.ThisUpdate.IsZero() {

@@ -35,6 +35,9 @@ type SyncResult struct {
 	MustStaple    bool
 	// OK: a verified response is where it belongs.
 	OK bool
+	// NotApplicable: there is none, and none is missing, since nobody is asked
+	// about this certificate; Reason says why.
+	NotApplicable bool
 	// Status and Until are the response's, if there is one.
 	Status string
 	Until  time.Time
@@ -76,8 +79,13 @@ func (p *parts) syncOnce(ctx context.Context, so SyncOptions) *SyncReport {
 	if p.consul != nil {
 		candidates, report.Source = p.candidates(ctx, report)
 	}
+	notAsked := p.holding.notAsked(time.Now())
 	for _, s := range p.writer.Pass(ctx, candidates) {
-		report.Results = append(report.Results, syncResult(s.State, so.RequirePush))
+		r := syncResult(s.State, so.RequirePush)
+		if why := notAsked[r.ID]; why != "" && r.Reason == writer.ReasonWaiting {
+			r.NotApplicable, r.Reason, r.Error = true, why, ""
+		}
+		report.Results = append(report.Results, r)
 	}
 	for _, t := range p.holding.troubles() {
 		report.Results = append(report.Results, SyncResult{Job: t.Job, Name: t.Name, Reason: t.Reason, Error: t.Error})
@@ -105,7 +113,7 @@ func (p *parts) candidates(ctx context.Context, report *SyncReport) ([]record.St
 // missing reports whether a certificate has no staple yet.
 func (r *SyncReport) missing() bool {
 	for _, s := range r.Results {
-		if !s.OK {
+		if !s.OK && !s.NotApplicable {
 			return true
 		}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -26,7 +27,8 @@ targets, and ends: for prestart tasks and as handler of a watch.
 
 Exit codes: 0 every certificate has its staple, 1 none has or the pass failed,
 2 usage or configuration, 3 some have none. With -on-timeout=continue 0 unless a
-must-staple certificate has none.
+must-staple certificate has none. A certificate without a responder needs none,
+unless it is must-staple.
 
 Example:
   consul-ocsp sync -config-dir=/etc/consul-ocsp.d -wait=30s -on-timeout=continue`)
@@ -69,30 +71,34 @@ func syncPass(ctx context.Context, c *command, cfg *hclconfig.Config, so plugin.
 	}
 	for _, err := range []error{report.Source, report.Announced} {
 		if err != nil {
-			fmt.Fprintf(c.stderr, "consul-ocsp sync: %v\n", err)
+			c.complain(err.Error())
 		}
 	}
 	w := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
-	bad, must := 0, 0
+	all, bad, must := 0, 0, 0
 	for _, r := range report.Results {
 		word, text := "stapled", ""
 		if !r.Until.IsZero() {
 			text = fmt.Sprintf("%s until %s", r.Status, r.Until.UTC().Format(time.RFC3339))
 		}
-		if !r.OK {
-			bad++
-			word = "missing"
+		switch {
+		case r.NotApplicable:
+			word = "not-applicable"
+		case !r.OK:
+			all, bad, word = all+1, bad+1, "missing"
 			if r.MustStaple {
 				must++
 			}
+		default:
+			all++
 		}
 		if r.Reason != "" {
-			text = r.Reason + ": " + r.Error
+			text = strings.TrimSuffix(r.Reason+": "+r.Error, ": ")
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\n", nameOf(r.Job, r.Name, r.ID), word, printable(text))
 	}
 	w.Flush()
-	return v.code(len(report.Results), bad, must, report)
+	return v.code(all, bad, must, report)
 }
 
 func (v syncVerdict) code(all, bad, must int, report *plugin.SyncReport) int {
