@@ -31,6 +31,9 @@ Example:
 			return c.wrongUsage("it takes no arguments")
 		}
 		if *dev {
+			if *roles != "" {
+				return c.wrongUsage("-dev runs both roles")
+			}
 			return runDev(c, f)
 		}
 		load := func() (*hclconfig.Config, error) {

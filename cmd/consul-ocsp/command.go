@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 
 	"github.com/hashicorp/cli"
 )
@@ -74,14 +75,26 @@ func (c *command) Run(args []string) int {
 
 // wrongUsage says what is wrong with flags or arguments, and how it is right.
 func (c *command) wrongUsage(format string, args ...any) int {
-	fmt.Fprintf(c.stderr, "consul-ocsp %s: %s\nusage: consul-ocsp %s\n", c.flags.Name(), fmt.Sprintf(format, args...), c.usage)
+	c.complain(fmt.Sprintf(format, args...))
+	fmt.Fprintf(c.stderr, "usage: consul-ocsp %s\n", c.usage)
 	return exitUsage
 }
 
 // failed says why the command could not do what it was asked.
 func (c *command) failed(err error) int {
-	fmt.Fprintf(c.stderr, "consul-ocsp %s: %v\n", c.flags.Name(), err)
+	c.complain(err.Error())
 	return exitFailed
+}
+
+// complain prints what is wrong, each further line of it indented: errors hold
+// words of responders and names of files, and none may look like another
+// message.
+func (c *command) complain(text string) {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	for i := range lines {
+		lines[i] = printable(lines[i])
+	}
+	fmt.Fprintf(c.stderr, "consul-ocsp %s: %s\n", c.flags.Name(), strings.Join(lines, "\n  "))
 }
 
 // list is a flag that may be given several times.
@@ -89,3 +102,14 @@ type list []string
 
 func (l *list) String() string     { return strings.Join(*l, ",") }
 func (l *list) Set(s string) error { *l = append(*l, s); return nil }
+
+// printable replaces what a terminal might act on, marks that turn the
+// direction of writing included: names and errors can come from anybody.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, s)
+}

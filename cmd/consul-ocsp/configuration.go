@@ -68,7 +68,7 @@ func (f *configured) read(e environment) (*hclconfig.Config, error) {
 func reportConfiguration(c *command, err error) {
 	var diagnostics *hclconfig.Diagnostics
 	if !errors.As(err, &diagnostics) {
-		fmt.Fprintf(c.stderr, "consul-ocsp %s: %v\n", c.flags.Name(), err)
+		c.complain(err.Error())
 		return
 	}
 	colour, width := false, 80
@@ -76,6 +76,6 @@ func reportConfiguration(c *command, err error) {
 		colour = isatty.IsTerminal(f.Fd())
 	}
 	if err := diagnostics.Write(c.stderr, colour, width); err != nil {
-		fmt.Fprintf(c.stderr, "consul-ocsp %s: %v\n", c.flags.Name(), err)
+		c.complain(err.Error())
 	}
 }

@@ -21,7 +21,8 @@ ends with 0. A pass never waits for a time that a responder asked for.
 Without a job file, -cert fetches and verifies one response and writes it to a
 file, as openssl ocsp -respout does.
 
-Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 some certificates failed.
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 some certificates
+failed. One without a responder is not applicable, which is no failure.
 
 Example:
   consul-ocsp fetch -config-dir=/etc/consul-ocsp.d -timeout=2m
@@ -97,7 +98,7 @@ func printFetched(c *command, report *plugin.FetchReport, o plugin.FetchOptions)
 		return exitOK
 	}
 	w := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
-	failed := 0
+	tried, failed := 0, 0
 	for _, r := range report.Results {
 		text := r.Reason
 		switch {
@@ -107,8 +108,12 @@ func printFetched(c *command, report *plugin.FetchReport, o plugin.FetchOptions)
 			text = fmt.Sprintf("%s until %s", r.Meta.Status, r.Meta.Until.UTC().Format(time.RFC3339))
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\n", nameOf(r.Job, r.Name, r.ID), r.Outcome, printable(text))
-		if r.Outcome == "failed" {
+		switch r.Outcome {
+		case "failed":
 			failed++
+			fallthrough
+		case "fetched", "unchanged", "fresh":
+			tried++
 		}
 	}
 	w.Flush()
@@ -116,7 +121,7 @@ func printFetched(c *command, report *plugin.FetchReport, o plugin.FetchOptions)
 	case len(report.Results) == 0:
 		fmt.Fprintln(c.stderr, "consul-ocsp fetch: there are no certificates: none is configured here, and none was announced")
 		return exitOK
-	case failed == len(report.Results):
+	case failed > 0 && failed == tried:
 		return exitFailed
 	case failed > 0:
 		return exitSome
@@ -145,15 +150,4 @@ func nameOf(job, name, id string) string {
 		return id[:16]
 	}
 	return printable(job)
-}
-
-// printable drops what a terminal might act on: names and errors can come from
-// anybody.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, s)
 }
