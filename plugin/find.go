@@ -38,15 +38,14 @@ type FindOptions struct {
 // FindStaple is the newest response for a certificate, from Consul or data_dir,
 // that verifies here and now, and the certificate's id.
 func FindStaple(ctx context.Context, cfg *hclconfig.Config, fo FindOptions, logger hclog.Logger) (*staple.Facts, string, error) {
-	data, err := store.Open(cfg.DataDir)
-	if err != nil {
-		return nil, "", err
-	}
 	mapped, err := newPlan(cfg, &targets{logger: logger})
 	if err != nil {
 		return nil, "", err
 	}
-	sources := []render.Source{fromStore(data)}
+	// Templates are often rendered by another user, whom data_dir is closed to:
+	// that leaves Consul.
+	data, err := store.Open(cfg.DataDir)
+	sources := []render.Source{fromStore(data, err)}
 	if cfg.Consul != nil {
 		client, err := connect(cfg.Consul, logger)
 		if err != nil {
@@ -119,9 +118,15 @@ func readCertificate(path string) (inventory.Certificate, error) {
 	return found[0], nil
 }
 
-// fromStore is what data_dir has, unverified.
-func fromStore(s *store.Store) render.Source {
-	return render.From("data_dir", func(_ context.Context, id string) (record.Staple, bool, error) { return s.Staple(id) })
+// fromStore is what data_dir has, unverified; opened is why it can't be used,
+// if it can't.
+func fromStore(s *store.Store, opened error) render.Source {
+	return render.From("data_dir", func(_ context.Context, id string) (record.Staple, bool, error) {
+		if opened != nil {
+			return record.Staple{}, false, opened
+		}
+		return s.Staple(id)
+	})
 }
 
 // fromConsul is what Consul has, unverified.
