@@ -131,6 +131,10 @@ type between struct {
 func newBetween(t *testing.T, s *consultest.Server) *between {
 	t.Helper()
 	real := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: s.Address()})
+	// Not the default transport: other tests' servers close its connections.
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	real.Transport = transport
 	real.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
 	b := &between{}
 	b.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
