@@ -124,7 +124,8 @@ func epochOf(ctx context.Context, t Target) (string, error) {
 }
 
 // watch has everything installed again when what is behind the target has
-// forgotten it.
+// forgotten it. Whoever starts a server may have put its files in place anew:
+// those are looked at too, for the start after this one.
 func (w *Writer) watch(ctx context.Context, t *teller) {
 	epoch, err := epochOf(ctx, t.target)
 	if err != nil || epoch == t.epoch {
@@ -133,11 +134,15 @@ func (w *Writer) watch(ctx context.Context, t *teller) {
 	t.epoch = epoch
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.run == nil {
+		return // Run ends
+	}
 	n := 0
 	for _, e := range w.entries {
 		for _, target := range e.cert.Targets {
 			if target == t.target && e.applied != nil {
 				t.queue.add(e)
+				w.run.files.add(e)
 				n++
 			}
 		}

@@ -70,8 +70,13 @@ func TestRestartBehindTargetInstallsAgain(t *testing.T) {
 	eventually(t, "both", func() bool { return target.has(one.Name, first) && target.has(two.Name, other) })
 	eventually(t, "both states", func() bool { return b.state(one).Targets[0].How == "set" && b.state(two).Targets[0].How == "set" })
 	calls := target.count()
+	if err := os.Remove(two.Path + ".ocsp"); err != nil {
+		t.Fatal(err)
+	}
 	target.set(func() { target.told, target.epoch = map[string]Staple{}, "pid 2" })
 	eventually(t, "both again", func() bool { return target.has(one.Name, first) && target.has(two.Name, other) })
+	eventually(t, "the file that was lost", func() bool { _, err := os.Stat(two.Path + ".ocsp"); return err == nil })
+	b.holds(two.Path+".ocsp", other)
 	if n := target.count(); n != calls+2 {
 		t.Errorf("told %d times", n-calls)
 	}
