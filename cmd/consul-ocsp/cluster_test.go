@@ -28,6 +28,7 @@ type cluster struct {
 	fetcher   *running
 	job       string // the fetcher's
 	nodes     []*node
+	tokens    map[string]string // by the agent's name, where it is not Consul's own
 }
 
 // clusterJob is what all job files of a cluster begin with.
@@ -64,13 +65,17 @@ const nodeJob = `job "edge" {
 `
 
 func (c *cluster) head(t *testing.T, name, roles, dir string) string {
-	return fmt.Sprintf(clusterJob, name, roles, filepath.Join(dir, "data"), filepath.Join(dir, "lock"), c.consul.Address(), c.consul.Token())
+	token, ok := c.tokens[name]
+	if !ok {
+		token = c.consul.Token()
+	}
+	return fmt.Sprintf(clusterJob, name, roles, filepath.Join(dir, "data"), filepath.Join(dir, "lock"), c.consul.Address(), token)
 }
 
 // newCluster starts Consul; the rest is started one by one.
-func newCluster(t *testing.T, a *authority) *cluster {
+func newCluster(t *testing.T, a *authority, o ...consultest.Option) *cluster {
 	t.Helper()
-	return &cluster{consul: consultest.Start(t), authority: a}
+	return &cluster{consul: consultest.Start(t, o...), authority: a, tokens: map[string]string{}}
 }
 
 // startFetcher starts the agent that fetches; fetch are attributes for its
