@@ -207,10 +207,10 @@ func testFollowHostile(t *testing.T, s *consultest.Server) {
 			t.Fatal(err)
 		}
 		good("head was deleted")
-		if _, err := s.Client().KV().DeleteTree(c.keys.root, nil); err != nil {
-			t.Fatal(err)
-		}
 	})
+	if _, err := s.Client().KV().DeleteTree(c.keys.root, nil); err != nil {
+		t.Fatal(err)
+	}
 	held := n.count()
 	lead(t, c, func(ctx context.Context, term *Term) {
 		publish(t, ctx, term, response(id, 500))
