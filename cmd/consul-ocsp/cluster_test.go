@@ -167,3 +167,10 @@ func (c *cluster) hurry(t *testing.T) {
 	}
 	c.fetcher.says(t, "configuration is reloaded")
 }
+
+// leadAgain starts the cluster's fetching agent again.
+func (c *cluster) leadAgain(t *testing.T) {
+	t.Helper()
+	c.fetcher = start(t, "agent", "-config-file="+c.job, "-log-level=debug")
+	c.fetcher.says(t, "this agent leads")
+}

@@ -10,8 +10,8 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy/haproxytest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/handshake"
+	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy/haproxytest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
 
