@@ -67,7 +67,10 @@ func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
 			return nil, err
 		}
 	}
-	p.writer = writer.New(writer.Config{Store: data, TrustedFolders: cfg.TrustedFolders, Logger: o.Logger.Named("writer")})
+	p.writer = writer.New(writer.Config{
+		Store: data, TrustedFolders: cfg.TrustedFolders, Logger: o.Logger.Named("writer"),
+		Changed: func() { wake(p.report) },
+	})
 	return p, nil
 }
 
@@ -86,6 +89,11 @@ func (p *parts) change(cfg *hclconfig.Config) error {
 	mapped, err := newPlan(cfg, p.targets)
 	if err != nil {
 		return err
+	}
+	if p.consul != nil {
+		if err := p.consul.ReloadToken(); err != nil {
+			return err
+		}
 	}
 	p.plan.Store(mapped)
 	wake(p.replan)

@@ -25,6 +25,7 @@ type entry struct {
 	early   bool // a candidate was refused because our clock is behind
 
 	targets map[Target]*delivery
+	seen    []string // what news told last
 }
 
 // delivery is how far one target came with an entry.

@@ -19,6 +19,7 @@ type written struct {
 // handle brings what e holds into its file and has the targets told. It tells
 // whether the file was changed; its error is worth another try.
 func (w *Writer) handle(e *entry) (changed bool, err error) {
+	defer w.news(e)
 	w.mu.Lock()
 	held, gone := e.held, e.gone
 	w.mu.Unlock()

@@ -16,6 +16,7 @@ type warning struct{ id, sha256, reason string }
 // consider judges a candidate for e from a Source and lets it in if it is
 // verified and newer than what is held. It tells whether it was let in.
 func (w *Writer) consider(e *entry, st record.Staple) bool {
+	defer w.news(e)
 	if w.isHeld(e, st.DER) {
 		return false
 	}

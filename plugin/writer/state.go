@@ -114,6 +114,28 @@ func targetState(t Target, d *delivery) TargetState {
 	return s
 }
 
+// news tells Config.Changed if whoever watches e would now see something else.
+func (w *Writer) news(e *entry) {
+	if w.config.Changed == nil {
+		return
+	}
+	w.mu.Lock()
+	s := w.state(e)
+	seen := []string{s.Applied.Status, s.Reason, ""}
+	if s.Refused != nil {
+		seen[2] = s.Refused.Reason
+	}
+	for _, t := range s.Targets {
+		seen = append(seen, t.Reason)
+	}
+	same := slices.Equal(seen, e.seen)
+	e.seen = seen
+	w.mu.Unlock()
+	if !same {
+		w.config.Changed()
+	}
+}
+
 // Failing says the first thing that is wrong with the certificate or one of
 // its targets, as a reason and its text; "" if nothing is.
 func (s State) Failing() (reason, text string) {

@@ -152,6 +152,7 @@ func (w *Writer) watch(ctx context.Context, t *teller) {
 
 // install tells target of what e has applied. How is the Outcome's.
 func (w *Writer) install(ctx context.Context, e *entry, target Target) (how string, err error) {
+	defer w.news(e) // after mu is free again
 	w.mu.Lock()
 	facts, filed, gone := e.applied, e.filed, e.gone
 	w.mu.Unlock()

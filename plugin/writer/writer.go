@@ -26,6 +26,10 @@ type Config struct {
 	// EpochInterval is how often targets are asked whether they were restarted;
 	// 0: 5 s.
 	EpochInterval time.Duration
+	// Changed, if set, is called when a certificate's status, or what is wrong
+	// with it or one of its targets, is another than before. It must not block
+	// or call the Writer.
+	Changed func()
 	// FirstRetry and LongestRetry are the pauses after a failure; 0: 1 s, 1 min.
 	FirstRetry, LongestRetry time.Duration
 }
