@@ -67,11 +67,11 @@ func parseRoles(s string) ([]string, error) {
 // runAgent runs an agent until a signal stops it; load reads its configuration
 // again.
 func runAgent(c *command, cfg *hclconfig.Config, load func() (*hclconfig.Config, error)) int {
-	logger, closeLog, err := newLogger(c.environment, cfg)
+	logger, err := newLogger(c.environment, cfg)
 	if err != nil {
 		return c.failed(err)
 	}
-	defer closeLog()
+	defer logger.close()
 	agent, err := plugin.New(cfg, plugin.Options{Version: version, Logger: logger})
 	if err != nil {
 		return c.failed(err)
@@ -96,6 +96,7 @@ func runAgent(c *command, cfg *hclconfig.Config, load func() (*hclconfig.Config,
 				agent.Stop()
 				continue
 			}
+			logger.reopen()
 			reload(agent, load, logger)
 		}
 	}

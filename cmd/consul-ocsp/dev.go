@@ -122,11 +122,11 @@ func (d *dev) run(ctx context.Context, f *configured) error {
 	if err != nil {
 		return err
 	}
-	logger, closeLog, err := newLogger(d.c.environment, cfg)
+	logger, err := newLogger(d.c.environment, cfg)
 	if err != nil {
 		return err
 	}
-	defer closeLog()
+	defer logger.close()
 	agent, err := plugin.New(cfg, plugin.Options{Version: version, Logger: logger})
 	if err != nil {
 		return err

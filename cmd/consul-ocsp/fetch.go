@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/url"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -44,6 +46,12 @@ Example:
 		if len(args) > 0 {
 			return c.wrongUsage("it takes no arguments")
 		}
+		if *timeout < 0 {
+			return c.wrongUsage("-timeout: %v is less than nothing", *timeout)
+		}
+		if u, err := url.Parse(one.URL); one.URL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+			return c.wrongUsage("-url: %q is not a URL such as http://ocsp.example.com", one.URL)
+		}
 		ctx, stop := c.interrupted()
 		defer stop()
 		if *timeout > 0 {
@@ -70,11 +78,11 @@ Example:
 }
 
 func fetchPass(ctx context.Context, c *command, cfg *hclconfig.Config, o plugin.FetchOptions, sync bool) int {
-	logger, closeLog, err := newLogger(c.environment, cfg)
+	logger, err := newLogger(c.environment, cfg)
 	if err != nil {
 		return c.failed(err)
 	}
-	defer closeLog()
+	defer logger.close()
 	options := plugin.Options{Version: version, Logger: logger}
 	report, err := plugin.Fetch(ctx, cfg, o, options)
 	if err != nil {
@@ -107,7 +115,7 @@ func printFetched(c *command, report *plugin.FetchReport, o plugin.FetchOptions)
 		case r.Meta.SHA256 != "":
 			text = fmt.Sprintf("%s until %s", r.Meta.Status, r.Meta.Until.UTC().Format(time.RFC3339))
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", nameOf(r.Job, r.Name, r.ID), r.Outcome, printable(text))
+		printResult(w, nameOf(r.Job, r.Name, r.ID), r.Outcome, text)
 		switch r.Outcome {
 		case "failed":
 			failed++
@@ -139,6 +147,16 @@ func fetchOne(ctx context.Context, c *command, one plugin.FetchOne) int {
 		fmt.Fprintf(c.stdout, "  next update: %s\n", facts.NextUpdate.UTC().Format(time.RFC3339))
 	}
 	return exitOK
+}
+
+// printResult prints what came of a certificate: its name, one word, and more
+// where there is more to say.
+func printResult(w io.Writer, name, word, text string) {
+	line := name + "\t" + word
+	if text != "" {
+		line += "\t" + printable(text)
+	}
+	fmt.Fprintln(w, line)
 }
 
 // nameOf is how a certificate is called in a line of output.

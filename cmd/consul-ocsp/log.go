@@ -3,44 +3,49 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/hashicorp/go-hclog"
-	"gopkg.in/natefinch/lumberjack.v2"
 
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 )
 
-// megabyte is the unit in which lumberjack counts.
-const megabyte = 1 << 20
-
-// newLogger is the log that the configuration asks for. close releases its
-// file, if it has one. A log file that can't be written is an error at once,
-// not at the first line.
-func newLogger(e environment, cfg *hclconfig.Config) (logger hclog.Logger, close func(), err error) {
-	out := e.stderr
-	close = func() {}
-	if cfg.LogFile != "" {
-		file, err := openLog(cfg)
-		if err != nil {
-			return nil, nil, fmt.Errorf("log_file: %w", err)
-		}
-		out, close = file, func() { file.Close() }
-	}
-	return hclog.New(&hclog.LoggerOptions{
-		Name: "consul-ocsp", Level: hclog.LevelFromString(cfg.LogLevel), Output: out, JSONFormat: cfg.LogJSON,
-	}), close, nil
+// journal is a logger and where it writes.
+type journal struct {
+	hclog.Logger
+	file *logFile // nil: standard error
 }
 
-func openLog(cfg *hclconfig.Config) (io.WriteCloser, error) {
-	f, err := os.OpenFile(cfg.LogFile, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o640)
-	if err != nil || cfg.LogRotateBytes == 0 {
-		return f, err
+// newLogger is the log that the configuration asks for. A log file that can't
+// be written is an error at once, not at the first line.
+func newLogger(e environment, cfg *hclconfig.Config) (*journal, error) {
+	l := &journal{}
+	var out io.Writer = e.stderr
+	if cfg.LogFile != "" {
+		file, err := openLogFile(cfg.LogFile, cfg.LogRotateBytes, cfg.LogRotateMaxFiles)
+		if err != nil {
+			return nil, fmt.Errorf("log_file: %w", err)
+		}
+		l.file, out = file, file
 	}
-	if err := f.Close(); err != nil {
-		return nil, err
+	l.Logger = hclog.New(&hclog.LoggerOptions{
+		Name: "consul-ocsp", Level: hclog.LevelFromString(cfg.LogLevel), Output: out, JSONFormat: cfg.LogJSON,
+	})
+	return l, nil
+}
+
+// reopen begins the log's file anew, for those who rotate logs themselves.
+func (l *journal) reopen() {
+	if l.file == nil {
+		return
 	}
-	return &lumberjack.Logger{
-		Filename: cfg.LogFile, MaxSize: (cfg.LogRotateBytes + megabyte - 1) / megabyte, MaxBackups: cfg.LogRotateMaxFiles,
-	}, nil
+	if err := l.file.Reopen(); err != nil {
+		l.Error("log_file can't be opened again, the old one goes on", "error", err)
+	}
+}
+
+// close releases the log's file.
+func (l *journal) close() {
+	if l.file != nil {
+		l.file.Close()
+	}
 }

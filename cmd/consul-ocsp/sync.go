@@ -44,15 +44,18 @@ Example:
 		if *onTimeout != "fail" && *onTimeout != "continue" {
 			return c.wrongUsage("-on-timeout: %q is neither fail nor continue", *onTimeout)
 		}
+		if o.Wait < 0 {
+			return c.wrongUsage("-wait: %v is less than nothing", o.Wait)
+		}
 		cfg, ok := f.load(c)
 		if !ok {
 			return exitUsage
 		}
-		logger, closeLog, err := newLogger(c.environment, cfg)
+		logger, err := newLogger(c.environment, cfg)
 		if err != nil {
 			return c.failed(err)
 		}
-		defer closeLog()
+		defer logger.close()
 		ctx, stop := c.interrupted()
 		defer stop()
 		return syncPass(ctx, c, cfg, o, syncVerdict{carryOn: *onTimeout == "continue", requirePush: *requirePush},
@@ -95,7 +98,7 @@ func syncPass(ctx context.Context, c *command, cfg *hclconfig.Config, so plugin.
 		if r.Reason != "" {
 			text = strings.TrimSuffix(r.Reason+": "+r.Error, ": ")
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", nameOf(r.Job, r.Name, r.ID), word, printable(text))
+		printResult(w, nameOf(r.Job, r.Name, r.ID), word, text)
 	}
 	w.Flush()
 	return v.code(all, bad, must, report)
