@@ -44,6 +44,7 @@ func TestConsul(t *testing.T) {
 		"Guard":               testGuard,
 		"Follow":              testFollow,
 		"FollowRing":          testFollowRing,
+		"FollowFirst":         testFollowFirst,
 		"FollowResync":        testFollowResync,
 		"FollowHostile":       testFollowHostile,
 		"FollowWake":          testFollowWake,

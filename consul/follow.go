@@ -46,7 +46,7 @@ type follower struct {
 	held    func(id string) (record.Meta, bool)
 	deliver func(ctx context.Context, list []record.Staple)
 
-	at      record.Head     // the publication up to which all is delivered; no nonce at the start
+	at      record.Head     // the publication up to which all is delivered; no nonce where that is unknown
 	known   map[string]bool // the ids that were looked at
 	newest  *api.KVPair     // head as last seen; nil for absent
 	synced  bool            // all ids were compared once

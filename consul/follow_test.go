@@ -139,6 +139,38 @@ func testFollowRing(t *testing.T, s *consultest.Server) {
 	})
 }
 
+// A node that was there before the first publication of all has missed
+// nothing: it does not wait before it looks.
+func testFollowFirst(t *testing.T, s *consultest.Server) {
+	c := newClient(t, s, func(c *Config) { c.ResyncSplay = time.Hour })
+	id := testID(1)
+	var got []record.Staple
+	f := follower{
+		c: c, due: time.NewTimer(time.Hour), ids: func() []string { return []string{id} },
+		deliver: func(_ context.Context, list []record.Staple) { got = append(got, list...) },
+		held: func(string) (record.Meta, bool) {
+			if len(got) == 0 {
+				return record.Meta{}, false
+			}
+			return got[0].Meta, true
+		},
+	}
+	defer f.due.Stop()
+	if err := f.step(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	lead(t, c, func(ctx context.Context, term *Term) {
+		if err := term.Reconcile(ctx, newMirror()); err != nil {
+			t.Fatal(err)
+		}
+		publish(t, ctx, term, response(id, 1))
+	})
+	f.newest = mustGet(t, s, c.keys.head())
+	if err := f.step(t.Context()); err != nil || len(got) != 1 || f.waiting {
+		t.Errorf("%d delivered, waiting: %t, %v", len(got), f.waiting, err)
+	}
+}
+
 func mustGet(t *testing.T, s *consultest.Server, key string) *api.KVPair {
 	t.Helper()
 	pair, _, err := s.Client().KV().Get(key, nil)

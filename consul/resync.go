@@ -30,8 +30,12 @@ func (f *follower) resync(ctx context.Context) error {
 		return err
 	}
 	f.known, f.synced, f.splayed = all, true, false
-	if ok {
+	switch {
+	case ok:
 		f.at = h
+	case f.newest == nil:
+		// The first publication of all follows on this: nothing is missed then.
+		f.at = record.Head{Nonce: record.NoNonce}
 	}
 	return nil
 }
