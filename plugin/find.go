@@ -95,7 +95,7 @@ func (p *plan) named(fo FindOptions) (inventory.Certificate, error) {
 	}
 	for _, p := range problems {
 		if fo.Name != "" && p.Job+"/"+p.Name == fo.Name {
-			return inventory.Certificate{}, p.Err
+			return inventory.Certificate{}, withPath(p)
 		}
 	}
 	if fo.Name != "" {
@@ -110,7 +110,7 @@ func readCertificate(path string) (inventory.Certificate, error) {
 		Job: "file", Certificates: []inventory.Single{{Name: "certificate", Path: path}},
 	}})
 	if len(problems) > 0 {
-		return inventory.Certificate{}, problems[0].Err
+		return inventory.Certificate{}, withPath(problems[0])
 	}
 	if len(found) == 0 {
 		return inventory.Certificate{}, fmt.Errorf("%s: no certificate", path)

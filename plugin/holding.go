@@ -3,6 +3,7 @@ package plugin
 import (
 	"context"
 	"crypto/x509"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -104,10 +105,13 @@ func sameCertificates(a, b []inventory.Certificate) bool {
 func (h *holding) complain(problems []inventory.Problem) []record.NodeTrouble {
 	var troubles []record.NodeTrouble
 	for _, p := range problems {
-		troubles = append(troubles, h.trouble(p.Job, p.Name, "certificate", p.Err))
+		troubles = append(troubles, h.trouble(p.Job, p.Name, "certificate", withPath(p)))
 	}
 	return troubles
 }
+
+// withPath is a problem of a job and name that are said otherwise.
+func withPath(p inventory.Problem) error { return fmt.Errorf("%s: %w", p.Path, p.Err) }
 
 func (h *holding) trouble(job, name, reason string, err error) record.NodeTrouble {
 	h.mu.Lock()

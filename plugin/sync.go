@@ -57,11 +57,17 @@ func Sync(ctx context.Context, cfg *hclconfig.Config, so SyncOptions, o Options)
 		return nil, err
 	}
 	deadline := time.Now().Add(so.Wait)
+	told := false
 	for {
 		report := p.syncOnce(ctx, so)
 		left := time.Until(deadline)
-		if !report.missing() || left <= 0 {
+		missing := report.missing()
+		if missing == 0 || left <= 0 {
 			return report, nil
+		}
+		if !told {
+			told = true
+			o.Logger.Info("waiting for staples", "missing", missing, "for", so.Wait)
 		}
 		select {
 		case <-time.After(min(left, syncPause)):
@@ -78,6 +84,8 @@ func (p *parts) syncOnce(ctx context.Context, so SyncOptions) *SyncReport {
 	var candidates []record.Staple
 	if p.consul != nil {
 		candidates, report.Source = p.candidates(ctx, report)
+	} else {
+		candidates = p.stored()
 	}
 	notAsked := p.holding.notAsked(time.Now())
 	for _, s := range p.writer.Pass(ctx, candidates) {
@@ -110,14 +118,28 @@ func (p *parts) candidates(ctx context.Context, report *SyncReport) ([]record.St
 	return candidates, err
 }
 
-// missing reports whether a certificate has no staple yet.
-func (r *SyncReport) missing() bool {
-	for _, s := range r.Results {
-		if !s.OK && !s.NotApplicable {
-			return true
+// stored is what data_dir has for the node's certificates by now: another
+// process may have fetched since the last look. What can't be read, the writer
+// says itself.
+func (p *parts) stored() []record.Staple {
+	var list []record.Staple
+	for id := range p.holding.announcements() {
+		if st, found, err := p.store.Staple(id); err == nil && found {
+			list = append(list, st)
 		}
 	}
-	return false
+	return list
+}
+
+// missing is how many certificates lack a staple.
+func (r *SyncReport) missing() int {
+	n := 0
+	for _, s := range r.Results {
+		if !s.OK && !s.NotApplicable {
+			n++
+		}
+	}
+	return n
 }
 
 func syncResult(s writer.State, requirePush bool) SyncResult {

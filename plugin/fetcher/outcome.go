@@ -25,8 +25,11 @@ func (t *turn) rest(outcome, reason string) {
 	defer t.f.mu.Unlock()
 	if !t.it.mentioned {
 		t.it.mentioned = true
-		t.f.c.Logger.Info("nothing to fetch", "certificate", t.target.label(), "id", t.target.ID,
-			"state", outcome, "reason", reason)
+		args := []any{"certificate", t.target.label(), "id", t.target.ID, "state", outcome}
+		if reason != "" {
+			args = append(args, "reason", reason)
+		}
+		t.f.c.Logger.Info("nothing to fetch", args...)
 	}
 	t.recovered()
 	t.end(Result{Outcome: outcome, Reason: reason}, time.Time{})
