@@ -21,6 +21,8 @@ type command struct {
 	usage, synopsis, help string
 	flags                 *flag.FlagSet
 	run                   func(c *command, args []string) int
+	// wrongFlags is the exit code for flags that are none; nil: exitUsage.
+	wrongFlags func(args []string) int
 }
 
 // newCommand makes a command whose flags are yet to be added.
@@ -68,7 +70,11 @@ func (c *command) Run(args []string) int {
 		fmt.Fprintln(c.stdout, c.Help())
 		return exitOK
 	case err != nil:
-		return c.wrongUsage("%v", err)
+		code := c.wrongUsage("%v", err)
+		if c.wrongFlags != nil {
+			code = c.wrongFlags(args)
+		}
+		return code
 	}
 	return c.run(c, c.flags.Args())
 }

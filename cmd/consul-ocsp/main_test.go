@@ -28,11 +28,14 @@ func TestScripts(t *testing.T) {
 			"exits":     cmdExits,
 			"start":     cmdStart,
 			"stop":      cmdStop,
+			"signal":    cmdSignal,
 			"waitfor":   cmdWaitFor,
 			"capture":   cmdCapture,
 			"freeport":  cmdFreePort,
 			"ocsp":      cmdOCSP,
+			"responder": cmdResponder,
 			"tlsserver": cmdTLSServer,
+			"silence":   cmdSilence,
 		},
 	})
 }

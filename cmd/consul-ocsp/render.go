@@ -38,6 +38,9 @@ Example:
 		if err != nil {
 			return c.wrongUsage("%v", err)
 		}
+		if o.Wait < 0 {
+			return c.wrongUsage("-wait: %v is less than nothing", o.Wait)
+		}
 		if o.Path == "" && o.Name == "" {
 			return exitOK
 		}

@@ -7,6 +7,8 @@ import (
 	"flag"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"time"
 
@@ -50,6 +52,27 @@ func cmdOCSP(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(flags.Arg(2)), der, 0o644))
 }
 
+// cmdResponder is "responder VARIABLE FILE": a server that answers every
+// request with what the file holds at that moment, until the script ends; the
+// variable gets its URL.
+func cmdResponder(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: responder variable file")
+	}
+	path := ts.MkAbs(args[1])
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		der, err := os.ReadFile(path)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		w.Header().Set("Content-Type", "application/ocsp-response")
+		_, _ = w.Write(der)
+	}))
+	ts.Defer(server.Close)
+	ts.Setenv(args[0], server.URL)
+}
+
 // cmdTLSServer is "tlsserver VARIABLE PEM [STAPLE]": a TLS server with that
 // certificate and staple until the script ends; the variable gets its address.
 func cmdTLSServer(ts *testscript.TestScript, neg bool, args []string) {
@@ -63,6 +86,22 @@ func cmdTLSServer(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate}})
 	ts.Check(err)
+	ts.Setenv(args[0], serve(ts, l))
+}
+
+// cmdSilence is "silence VARIABLE": a server that takes connections and never
+// says a word, until the script ends; the variable gets its address.
+func cmdSilence(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: silence variable")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Setenv(args[0], serve(ts, l))
+}
+
+// serve reads what clients send until the script ends, and is the address.
+func serve(ts *testscript.TestScript, l net.Listener) string {
 	done := make(chan struct{})
 	go func() { // ends when the script closes the listener
 		defer close(done)
@@ -71,15 +110,15 @@ func cmdTLSServer(ts *testscript.TestScript, neg bool, args []string) {
 			if err != nil {
 				return
 			}
-			finishHandshake(conn)
+			swallow(conn)
 		}
 	}()
 	ts.Defer(func() { l.Close(); <-done })
-	ts.Setenv(args[0], l.Addr().String())
+	return l.Addr().String()
 }
 
-// finishHandshake serves one client until it goes.
-func finishHandshake(conn net.Conn) {
+// swallow serves one client until it goes; TLS shakes hands meanwhile.
+func swallow(conn net.Conn) {
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(scriptDeadline))
 	_, _ = io.Copy(io.Discard, conn)

@@ -117,6 +117,14 @@ func cmdStop(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// cmdSignal is "signal NAME HUP": the program goes on.
+func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 || processes(ts)[args[0]] == nil || args[1] != "HUP" {
+		ts.Fatalf("usage: signal name HUP")
+	}
+	ts.Check(processes(ts)[args[0]].cmd.Process.Signal(syscall.SIGHUP))
+}
+
 // cmdWaitFor is "waitfor FILE REGEXP": until the file has a match.
 func cmdWaitFor(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {

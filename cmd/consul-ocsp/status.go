@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,6 +37,12 @@ Example:
 	check := c.flags.Bool("check", false, "print a line for monitoring and end with 0 ok, 1 warning, 2 critical or 3 unknown")
 	warn := c.flags.String("warn", "25%", "warning when less than this `share` of a staple's life is left")
 	crit := c.flags.String("crit", "10%", "critical when less than this `share` is left")
+	c.wrongFlags = func(args []string) int {
+		if slices.Contains(args, "-check") || slices.Contains(args, "--check") {
+			return exitUnknown
+		}
+		return exitUsage
+	}
 	c.run = func(c *command, args []string) int {
 		usage := exitUsage
 		if *check {
