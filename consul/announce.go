@@ -26,16 +26,24 @@ func (o AnnounceOptions) ttl() time.Duration {
 
 // Announce says in KV which certificates this node holds, until ctx ends; then
 // it returns nil. wake says that certs has others now. Failures are tried
-// again.
+// again. It looks again, after another splay, when Follow of the same client
+// misses publications: then announcements may have been lost with them.
 func (c *Client) Announce(ctx context.Context, certs func() map[string]record.Certificate, o AnnounceOptions, wake <-chan struct{}) error {
 	complaint := c.complaint("announcing certificates")
-	wait := time.Duration(c.config.Rand() * float64(o.Splay))
+	splayed := func() time.Time { return time.Now().Add(time.Duration(c.config.Rand() * float64(o.Splay))) }
+	due := splayed()
 	for {
-		timer := time.NewTimer(wait)
+		timer := time.NewTimer(time.Until(due))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
 			return nil
+		case <-c.missed:
+			timer.Stop()
+			if soon := splayed(); soon.Before(due) {
+				due = soon
+			}
+			continue
 		case <-wake:
 			timer.Stop()
 		case <-timer.C:
@@ -46,10 +54,10 @@ func (c *Client) Announce(ctx context.Context, certs func() map[string]record.Ce
 			return nil
 		case err != nil:
 			complaint.failed(err)
-			wait = c.config.Pause()
+			due = time.Now().Add(c.config.Pause())
 		default:
 			complaint.worked()
-			wait = o.ttl() / 8
+			due = time.Now().Add(o.ttl() / 8)
 		}
 	}
 }

@@ -66,6 +66,9 @@ type Client struct {
 	logger hclog.Logger
 	state  *connection
 	token  *token
+	// missed has a token when publications were missed: what nodes announced
+	// may be gone too.
+	missed chan struct{}
 
 	namespace, partition string
 }
@@ -123,6 +126,7 @@ func New(c Config) (*Client, error) {
 	}
 	return &Client{
 		api: client, base: base, keys: keys{root: c.Path}, config: c, logger: c.Logger, state: state, token: tok,
+		missed:    make(chan struct{}, 1),
 		namespace: conf.Namespace, partition: conf.Partition,
 	}, nil
 }

@@ -54,6 +54,7 @@ type follower struct {
 	due     *time.Timer     // when to look at newest again
 	waiting bool            // due runs
 	splayed bool            // the wait before a resync is over
+	refused map[string]bool // the ids of which what was published was delivered and not taken
 }
 
 func (f *follower) loop(ctx context.Context, heads <-chan *api.KVPair, wake <-chan struct{}) {
@@ -191,7 +192,7 @@ func chain(from, to record.Head, slot func(generation uint64) []byte) ([]string,
 
 // changed delivers what was published of the node's own ids among ids, unless
 // it is held to the byte. An older or false response is delivered too: whoever
-// verifies it says what is wrong.
+// verifies it says what is wrong, and is shown when it has been put right.
 func (f *follower) changed(ctx context.Context, ids []string) error {
 	var own []string
 	taken := map[string]bool{}
@@ -218,7 +219,7 @@ func (f *follower) fetch(ctx context.Context, own []string) error {
 			if !ok {
 				continue
 			}
-			if old, ok := f.held(id); ok && old.SHA256 == st.Meta.SHA256 {
+			if f.holds(st) && !f.refused[id] {
 				continue
 			}
 			list = append(list, st)
@@ -226,7 +227,28 @@ func (f *follower) fetch(ctx context.Context, own []string) error {
 		if len(list) > 0 {
 			f.deliver(ctx, list)
 		}
+		for _, st := range list {
+			f.note(st)
+		}
 		own = own[n:]
 	}
 	return ctx.Err()
+}
+
+// holds reports whether st is held to the byte.
+func (f *follower) holds(st record.Staple) bool {
+	old, ok := f.held(st.ID)
+	return ok && old.SHA256 == st.Meta.SHA256
+}
+
+// note remembers whether st, which was delivered, was taken.
+func (f *follower) note(st record.Staple) {
+	if f.holds(st) {
+		delete(f.refused, st.ID)
+		return
+	}
+	if f.refused == nil {
+		f.refused = map[string]bool{}
+	}
+	f.refused[st.ID] = true
 }

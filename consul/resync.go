@@ -13,6 +13,10 @@ import (
 // node alike, so that each waits a while of its own first.
 func (f *follower) resync(ctx context.Context) error {
 	if f.synced && !f.splayed {
+		select {
+		case f.c.missed <- struct{}{}:
+		default: // it is known already
+		}
 		if splay := f.splay(); splay > 0 {
 			f.c.logger.Debug("publications were missed: comparing all responses", "in", splay)
 			f.splayed = true
@@ -75,7 +79,7 @@ func (f *follower) compare(ctx context.Context, ids map[string]bool) error {
 	}
 	var newer []string
 	for id, m := range metas {
-		if old, ok := f.held(id); !ok || m.Supersedes(old) {
+		if old, ok := f.held(id); !ok || m.Supersedes(old) || f.refused[id] {
 			newer = append(newer, id)
 		}
 	}
