@@ -20,6 +20,9 @@ type round struct {
 	fresh func(l life, p pace, found bool) bool
 	// dry stores and publishes nothing.
 	dry bool
+	// again publishes what was found in the store: it may be published nowhere
+	// any more.
+	again bool
 	// finished is told of the end of each turn, with the fetcher's mu held.
 	finished func(it *item, r Result)
 }
@@ -103,6 +106,9 @@ func (t *turn) read() {
 func (t *turn) askOrRest() {
 	t.f.mu.Lock()
 	fresh := t.it.held != nil && t.it.failures == 0 && t.fresh(t.it.life(), t.target.pace(), t.found)
+	if fresh && t.found && t.again && !t.it.gone {
+		t.f.out.publish(*t.it.held)
+	}
 	t.f.mu.Unlock()
 	if fresh {
 		t.settle(Fresh, "")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,6 +82,13 @@ func TestARestartFetchesNothingFresh(t *testing.T) {
 			if got := s.state(c.id); got.Outcome != c.outcome || !got.Next.After(time.Now()) || got.Status != "good" {
 				t.Errorf("%s: %+v", name, got)
 			}
+		}
+		// Where they are published may have been emptied while nobody ran.
+		s.memory.mu.Lock()
+		handed := slices.Concat(s.memory.batches...)
+		s.memory.mu.Unlock()
+		if !slices.Contains(handed, young.ID) || !slices.Contains(handed, old.ID) {
+			t.Errorf("of what is stored and fresh, %v was handed to the publisher", handed)
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
