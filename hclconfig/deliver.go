@@ -65,6 +65,11 @@ func (p *parser) deliver(b *block, j *Job) {
 				p.duplicate("socket "+h.Socket, t.place("socket"), first.place("socket"))
 			}
 			sockets[h.Socket] = t
+			if first := j.HAProxy[0]; h.OnRevoked != first.OnRevoked {
+				p.fail(t.place("on_revoked"), "on_revoked differs within a job",
+					fmt.Sprintf("A job's certificates have one file for all of its targets, and %s says on_revoked = %q. "+
+						"Say the same in both, or make two jobs.", first.Source, first.OnRevoked))
+			}
 		case "nginx":
 			p.present(t)
 			j.Nginx = append(j.Nginx, p.deliverNginx(t, name))
@@ -93,6 +98,11 @@ func (p *parser) deliverHAProxy(b *block, name string) DeliverHAProxy {
 	if len(p.diags) == before && len(h.Reload) > 0 && (h.Method == "push" || h.Method == "file") {
 		p.fail(b.place("reload"), "A reload that never happens",
 			fmt.Sprintf("method = %q never reloads, so this command would not be run. Remove it, or use method = \"auto\".", h.Method))
+	}
+	if len(p.diags) == before && h.OnRevoked == "remove" && (h.Method == "push" || h.Method == "file") {
+		p.fail(b.place("on_revoked"), "on_revoked = \"remove\" without a reload",
+			fmt.Sprintf("HAProxy takes no staple back while it runs, and method = %q never reloads it. Use method = \"auto\" with a reload "+
+				"command or the master's socket, or on_revoked = \"keep\" or \"staple\".", h.Method))
 	}
 	return h
 }

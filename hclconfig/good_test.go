@@ -114,8 +114,8 @@ func TestFull(t *testing.T) {
 		Globs: []Certificates{{Paths: []string{"/etc/haproxy/more", "/srv/*/certs/*.pem"}, Exclude: []string{"old-*", "/srv/test/**"}}},
 		HAProxy: []DeliverHAProxy{
 			{Name: "blue", Socket: "/run/haproxy/blue.sock", Method: "reload", Reload: []string{"systemctl", "reload", "haproxy@blue"},
-				OnRevoked: "staple", MinInterval: 5 * time.Minute, MaxConcurrent: 1},
-			{Name: "green", Socket: "127.0.0.1:9999", Method: "push", OnRevoked: "staple", MinInterval: time.Minute, MaxConcurrent: 1},
+				OnRevoked: "keep", MinInterval: 5 * time.Minute, MaxConcurrent: 1},
+			{Name: "green", Socket: "127.0.0.1:9999", Method: "push", OnRevoked: "keep", MinInterval: time.Minute, MaxConcurrent: 1},
 		},
 		Exec: []DeliverExec{{Name: "log", Command: []string{"/usr/bin/logger", "new staple"}, Timeout: time.Minute}},
 	}, {
@@ -153,7 +153,7 @@ func TestFullHasEverythingThatWorks(t *testing.T) {
 	untouched(DefaultConsul().TLS, c.Consul.TLS)
 	untouched(Default().Announce, c.Announce)
 	untouched(Default().Fetch, c.Fetch, "Proxy", "History")
-	untouched(DefaultHAProxy(), c.Jobs[0].HAProxy[0], "Discover", "OnRevoked", "MaxConcurrent", "Placeholder")
+	untouched(DefaultHAProxy(), c.Jobs[0].HAProxy[0], "Discover", "MaxConcurrent", "Placeholder")
 }
 
 func TestEnvironment(t *testing.T) {

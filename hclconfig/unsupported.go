@@ -43,7 +43,6 @@ func notYet() []unsupported {
 		{"canary", nil},
 		{`deliver "nginx"`, nil},
 		{`deliver "haproxy".discover`, false},
-		{`deliver "haproxy".on_revoked`, "staple"},
 		{`deliver "haproxy".max_concurrent`, 1},
 		{`deliver "haproxy".placeholder`, false},
 	}

@@ -233,11 +233,15 @@ func (h *holding) deliveries() []writer.Certificate {
 			continue
 		}
 		settings := h.plan.fetch(c.Job, c.Name).settings
+		onRevoked := ""
+		if len(job.HAProxy) > 0 {
+			onRevoked = job.HAProxy[0].OnRevoked // the same in all of a job
+		}
 		list = append(list, writer.Certificate{
 			ID: c.ID, Job: c.Job, Name: c.Name, Path: c.Path, OCSPFile: c.OCSPFile,
 			Leaf: c.Leaf, Issuer: c.Issuer, Names: c.Names, MustStaple: c.MustStaple,
 			IssuerInPEM: c.IssuerInPEM, IssuerKnown: c.IssuerKnown(),
-			WriteFile: job.WriteFiles, WriteIssuer: job.WriteIssuer,
+			WriteFile: job.WriteFiles, WriteIssuer: job.WriteIssuer, OnRevoked: onRevoked,
 			Options: writer.Options{
 				AllowSHA1Signatures: settings.AllowSHA1Signatures, TrustedResponders: settings.TrustedResponders,
 			},

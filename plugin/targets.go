@@ -74,6 +74,8 @@ type haproxyTarget struct {
 	client *haproxy.Client
 	method haproxy.Method
 	pace   time.Duration
+	// remove: a revoked certificate is to be served without a staple.
+	remove bool
 
 	mu       sync.Mutex
 	reloaded time.Time
@@ -87,6 +89,7 @@ func newHAProxy(lockDir string, d hclconfig.DeliverHAProxy, logger hclog.Logger)
 		socket: d.Socket,
 		method: haproxy.Method(d.Method),
 		pace:   d.MinInterval,
+		remove: d.OnRevoked == "remove",
 		client: haproxy.New(haproxy.Config{
 			Socket: d.Socket, LockDir: lockDir, Reload: d.Reload, Logger: logger.Named("haproxy"),
 		}),
@@ -104,45 +107,84 @@ func (t *haproxyTarget) Install(ctx context.Context, s writer.Staple) (writer.Ou
 		return writer.Outcome{}, err
 	}
 	var out haproxy.Outcome
-	if t.method == haproxy.MethodReload {
-		// What only a reload installs, until there was one.
-		err = &haproxy.Error{
-			Kind: haproxy.KindNotRegistered, Socket: t.socket,
-			Detail: "the response is served after the next reload, which waits for its file and for min_interval",
-		}
+	if t.remove && certificate.Revoked {
+		out, err = t.withdraw(ctx, certificate)
 	} else {
-		out, err = t.client.Install(ctx, haproxy.MethodPush, certificate)
-	}
-	// What no file holds is not there after a reload.
-	if t.method != haproxy.MethodPush && s.File != "" && needsReload(err) {
-		out, err = t.reload(ctx, certificate, err)
+		out, err = t.install(ctx, certificate, s.File != "")
 	}
 	if err != nil {
 		return writer.Outcome{}, &writer.Error{Reason: string(haproxy.KindOf(err)), Err: err}
 	}
-	return writer.Outcome{How: string(out.How), Detail: "pid " + strconv.Itoa(out.Pid)}, nil
+	detail := ""
+	if out.Pid != 0 {
+		detail = "pid " + strconv.Itoa(out.Pid)
+	}
+	return writer.Outcome{How: string(out.How), Detail: detail}, nil
 }
 
-// reload installs by a reload, unless HAProxy already holds the
-// response, the last reload was a moment ago, or there is no way to: then why the push failed is the better answer. Certificates
-// that wait for their turn are often cured by the reload of another.
-func (t *haproxyTarget) reload(ctx context.Context, c haproxy.Certificate, pushed error) (haproxy.Outcome, error) {
+// install pushes, or reloads where only that helps; filed says that the
+// response is in its file.
+func (t *haproxyTarget) install(ctx context.Context, c haproxy.Certificate, filed bool) (out haproxy.Outcome, err error) {
+	if t.method == haproxy.MethodReload {
+		// What only a reload installs, until there was one.
+		err = t.fail(haproxy.KindNotRegistered, "the response is served after the next reload, which waits for its file and for min_interval")
+	} else {
+		out, err = t.client.Install(ctx, haproxy.MethodPush, c)
+	}
+	// What no file holds is not there after a reload.
+	if t.method == haproxy.MethodPush || !filed || !needsReload(err) {
+		return out, err
+	}
+	pushed := err
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if out, err := t.client.Check(ctx, c); err == nil {
+	if out, err = t.client.Check(ctx, c); err == nil {
 		out.How = haproxy.HowUnchanged
 		return out, nil
 	}
-	if !t.reloaded.IsZero() && time.Since(t.reloaded) < t.pace {
-		return haproxy.Outcome{}, pushed
+	if !t.mayReload() {
+		return haproxy.Outcome{}, pushed // the better answer
 	}
-	out, err := t.client.Install(ctx, haproxy.MethodReload, c)
+	out, err = t.client.Install(ctx, haproxy.MethodReload, c)
 	if haproxy.KindOf(err) == haproxy.KindNoReload {
 		return haproxy.Outcome{}, pushed
 	}
 	// A reload that failed counts too: the next would fail the same way.
 	t.reloaded = time.Now()
 	return out, err
+}
+
+// withdraw has HAProxy serve the certificate without a staple. The file is
+// gone already; HAProxy takes nothing back while it runs.
+func (t *haproxyTarget) withdraw(ctx context.Context, c haproxy.Certificate) (haproxy.Outcome, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	held, err := t.client.Held(ctx, c.CertID)
+	if err != nil || !held.Present {
+		return haproxy.Outcome{How: haproxy.HowUnchanged}, err
+	}
+	if !t.mayReload() {
+		return haproxy.Outcome{}, t.fail(haproxy.KindRefused, "the staple of a revoked certificate goes with the next reload, which waits for min_interval")
+	}
+	t.reloaded = time.Now()
+	if err := t.client.Reload(ctx); err != nil {
+		return haproxy.Outcome{}, err
+	}
+	if held, err = t.client.Held(ctx, c.CertID); err == nil && held.Present {
+		err = t.fail(haproxy.KindRefused, "HAProxy still holds a staple for a revoked certificate after a reload: from which file?")
+	}
+	return haproxy.Outcome{How: haproxy.HowReload}, err
+}
+
+// mayReload reports whether the last reload is long enough ago. Certificates
+// that wait for their turn are often cured by the reload of another. The
+// caller holds the lock.
+func (t *haproxyTarget) mayReload() bool {
+	return t.reloaded.IsZero() || time.Since(t.reloaded) >= t.pace
+}
+
+func (t *haproxyTarget) fail(kind haproxy.Kind, text string) error {
+	return &haproxy.Error{Kind: kind, Socket: t.socket, Detail: text}
 }
 
 func needsReload(err error) bool {

@@ -29,7 +29,6 @@ job "edge" {
   }
   deliver "haproxy" {
     discover       = true
-    on_revoked     = "remove"
     max_concurrent = 2
     placeholder    = true
   }

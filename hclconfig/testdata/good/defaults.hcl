@@ -113,7 +113,7 @@ job "edge" {
     socket       = "/run/haproxy/admin.sock" # or host:port; the master's socket too
     method       = "auto"                    # push: never reload; reload: always; file: write files only
     reload       = []                        # command; empty: only the master socket can reload
-    on_revoked   = "staple"                  # clients are shown that it is revoked
+    on_revoked   = "staple"                  # keep: the last good one goes on; remove: no staple, by a reload
     min_interval = "1m"                      # between two reloads
   }
 

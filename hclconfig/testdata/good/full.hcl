@@ -79,11 +79,13 @@ job "edge" {
     socket       = "/run/haproxy/blue.sock"
     method       = "reload"
     reload       = ["systemctl", "reload", "haproxy@blue"]
+    on_revoked   = "keep"
     min_interval = "5m"
   }
   deliver "haproxy" "green" {
-    socket = "127.0.0.1:9999"
-    method = "push"
+    socket     = "127.0.0.1:9999"
+    method     = "push"
+    on_revoked = "keep"
   }
   deliver "exec" "log" {
     command = ["/usr/bin/logger", "new staple"]
