@@ -1,0 +1,4 @@
+# For people and for monitoring, who only look.
+consul {
+  token_file = "${env.RUN}/status/token" # policy/status.hcl
+}
