@@ -31,7 +31,7 @@ type command struct {
 //	CONSUL_OCSP_JOB, _NAME   where it is configured
 //	CONSUL_OCSP_CERT, _FILE  paths; _FILE is empty where no file holds the staple
 //	CONSUL_OCSP_STATUS       "good" or "revoked"
-//	CONSUL_OCSP_THIS_UPDATE, _NEXT_UPDATE  RFC 3339, UTC
+//	CONSUL_OCSP_THIS_UPDATE, _NEXT_UPDATE  RFC 3339, UTC; _NEXT_UPDATE is empty where the response has none
 //
 // Exit status 0 is success, everything else is tried again. After timeout (0:
 // 30 s) the program is killed with its whole process group. args is not read by
@@ -99,6 +99,10 @@ func inherited() []string {
 
 func environment(s Staple) []string {
 	c := &s.Certificate
+	next := ""
+	if !s.Facts.NextUpdate.IsZero() {
+		next = s.Facts.NextUpdate.UTC().Format(time.RFC3339)
+	}
 	return []string{
 		"CONSUL_OCSP_ID=" + c.ID,
 		"CONSUL_OCSP_JOB=" + c.Job,
@@ -107,7 +111,7 @@ func environment(s Staple) []string {
 		"CONSUL_OCSP_FILE=" + s.File,
 		"CONSUL_OCSP_STATUS=" + string(s.Facts.Status),
 		"CONSUL_OCSP_THIS_UPDATE=" + s.Facts.ThisUpdate.UTC().Format(time.RFC3339),
-		"CONSUL_OCSP_NEXT_UPDATE=" + s.Facts.NextUpdate.UTC().Format(time.RFC3339),
+		"CONSUL_OCSP_NEXT_UPDATE=" + next,
 	}
 }
 
