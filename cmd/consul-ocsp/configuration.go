@@ -24,7 +24,7 @@ func configuredFlags(c *command) *configured {
 	f := &configured{}
 	c.flags.Func("config-file", "job `file`; may be given several times", f.paths.Set)
 	c.flags.Func("config-dir", "`folder` whose *.hcl files are read in lexical order; may be given several times (default: the files and folders in CONSUL_OCSP_CONFIG, \":\" between, else /etc/consul-ocsp.d)", f.paths.Set)
-	c.flags.StringVar(&f.logLevel, "log-level", "", "trace, debug, info, warn, error or off; wins over the job file")
+	c.flags.StringVar(&f.logLevel, "log-level", "", "`level`: trace, debug, info, warn, error or off; wins over the job file")
 	c.flags.BoolVar(&f.logJSON, "log-json", false, "log JSON; wins over the job file")
 	c.flags.StringVar(&f.logFile, "log-file", "", "log to this `file`; wins over the job file")
 	return f

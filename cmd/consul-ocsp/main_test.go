@@ -27,7 +27,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":     cmdExits,
 			"start":     cmdStart,
-			"stop":      cmdStop,
+			"end":       cmdEnd,
 			"signal":    cmdSignal,
 			"waitfor":   cmdWaitFor,
 			"capture":   cmdCapture,

@@ -26,7 +26,7 @@ Example:
 	var o plugin.FindOptions
 	c.flags.StringVar(&o.Path, "cert", "", "PEM `file` of the certificate")
 	c.flags.StringVar(&o.Name, "name", "", "the certificate with this `job/name` in this node's job file")
-	format := c.flags.String("format", string(render.Base64), "base64, der, pem, json or haproxy (the runtime API's command)")
+	format := c.flags.String("format", string(render.Base64), "`form`: base64, der, pem, json or haproxy (the runtime API's command)")
 	c.flags.DurationVar(&o.Wait, "wait", 0, "wait up to this `time` for a staple where there is none yet")
 	c.run = func(c *command, args []string) int {
 		for _, arg := range args {

@@ -89,9 +89,9 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// cmdStop is "stop NAME [INT|TERM|KILL]": the program must end with 0 after the
-// signal, TERM by default, unless that was KILL. "! stop" wants another code.
-func cmdStop(ts *testscript.TestScript, neg bool, args []string) {
+// cmdEnd is "end NAME [INT|TERM|KILL]": the program must end with 0 after the
+// signal, TERM by default, unless that was KILL. "! end" wants another code.
+func cmdEnd(ts *testscript.TestScript, neg bool, args []string) {
 	signals := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "KILL": os.Kill}
 	name, signal := "", "TERM"
 	switch len(args) {
@@ -103,7 +103,7 @@ func cmdStop(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	p := processes(ts)[name]
 	if p == nil || signals[signal] == nil {
-		ts.Fatalf("usage: stop name [INT|TERM|KILL]; %q must have been started", name)
+		ts.Fatalf("usage: end name [INT|TERM|KILL]; %q must have been started", name)
 	}
 	ts.Check(p.cmd.Process.Signal(signals[signal]))
 	select {
