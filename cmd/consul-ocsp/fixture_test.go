@@ -90,6 +90,11 @@ func (p *running) begin(t *testing.T) {
 	}()
 	t.Cleanup(func() {
 		p.kill()
+		for _, bad := range []string{"DATA RACE", "panic: "} {
+			if strings.Contains(p.log.String(), bad) {
+				t.Errorf("%s in the output of %s", bad, p.cmd.Args[0])
+			}
+		}
 		if t.Failed() {
 			t.Logf("%s:\n%s", strings.Join(p.cmd.Args, " "), p.log)
 		}
