@@ -94,6 +94,8 @@ func TestFull(t *testing.T) {
 	want.TrustedFolders = []string{"/opt/nomad/alloc", "/srv/certs/"}
 	want.LogLevel, want.LogJSON, want.LogFile = "debug", true, "/var/log/consul-ocsp.log"
 	want.LogRotateBytes, want.LogRotateMaxFiles = 1048576, 7
+	want.EnableSyslog, want.SyslogFacility = true, "DAEMON"
+	want.Telemetry = Telemetry{MetricsPrefix: "ocsp", DisableHostname: true, StatsdAddress: "127.0.0.1:8125", DogstatsdAddr: "127.0.0.1:8126", DogstatsdTags: []string{"edge"}}
 	want.Consul = &Consul{
 		Address: "https://consul.example.com:8501", Token: "11111111-2222-3333-4444-555555555555",
 		Datacenter: "dc2", Namespace: "tls", Partition: "edge", Path: "shared/ocsp/",
@@ -148,7 +150,7 @@ func TestFullHasEverythingThatWorks(t *testing.T) {
 			}
 		}
 	}
-	untouched(*Default(), *c, "Fallback", "EnableSyslog", "SyslogFacility", "LogOCSPUpdate", "HTTP", "Pull", "Telemetry", "Service", "OnEvent")
+	untouched(*Default(), *c, "Fallback", "LogOCSPUpdate", "HTTP", "Pull", "Service", "OnEvent")
 	untouched(DefaultConsul(), *c.Consul, "Datacenters", "TokenFile")
 	untouched(DefaultConsul().TLS, c.Consul.TLS)
 	untouched(Default().Announce, c.Announce)

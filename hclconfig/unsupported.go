@@ -20,17 +20,10 @@ type unsupported struct {
 func notYet() []unsupported {
 	return []unsupported{
 		{"fallback", true},
-		{"enable_syslog", false},
-		{"syslog_facility", "LOCAL0"},
 		{"log_ocsp_update", false},
 		{"http", nil},
 		{"pull", nil},
 		{"service", nil},
-		{"telemetry.metrics_prefix", "consul_ocsp"},
-		{"telemetry.disable_hostname", false},
-		{"telemetry.statsd_address", ""},
-		{"telemetry.dogstatsd_addr", ""},
-		{"telemetry.dogstatsd_tags", []string(nil)},
 		{"on_event.command", []string(nil)},
 		{"on_event.webhook", ""},
 		{"on_event.events", Default().OnEvent.Events},

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/go-metrics"
 
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 )
@@ -15,6 +16,8 @@ type Options struct {
 	// Version is the program's, for others to see.
 	Version string
 	Logger  hclog.Logger
+	// Metrics is where an agent's figures go; nil: nowhere.
+	Metrics *metrics.Metrics
 }
 
 // Agent runs the roles that its configuration gives it. Run is called once;

@@ -31,6 +31,9 @@ type parts struct {
 	targets *targets
 	started time.Time
 
+	// fetching is the fetcher that runs; nil while another agent leads.
+	fetching atomic.Pointer[fetcher.Fetcher]
+
 	// read is closed, once, when the certificates were read for the first time.
 	read chan struct{}
 	once sync.Once
@@ -106,6 +109,7 @@ func (p *parts) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx) // every goroutine of it ends with ctx
 	group.Go(func() error { return p.watchCertificates(ctx) })
 	group.Go(func() error { return p.findIssuers(ctx) })
+	group.Go(func() error { return p.measure(ctx) })
 	if cfg.HasRole("deliver") {
 		group.Go(func() error { return p.writer.Run(ctx, p.source()) })
 	}
@@ -207,6 +211,8 @@ func (p *parts) fetchAlone(ctx context.Context) error {
 
 // fetch runs a fetcher with the targets of the holding, as they change.
 func (p *parts) fetch(ctx context.Context, f *fetcher.Fetcher) error {
+	p.fetching.Store(f)
+	defer p.fetching.Store(nil)
 	group, ctx := errgroup.WithContext(ctx) // ends with ctx
 	group.Go(func() error { return f.Run(ctx) })
 	group.Go(func() error {

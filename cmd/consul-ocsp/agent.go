@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"reflect"
+	"slices"
 	"strings"
 	"syscall"
-
-	"github.com/hashicorp/go-hclog"
 
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin"
@@ -72,7 +72,12 @@ func runAgent(c *command, cfg *hclconfig.Config, load func() (*hclconfig.Config,
 		return c.failed(err)
 	}
 	defer logger.close()
-	agent, err := plugin.New(cfg, plugin.Options{Version: version, Logger: logger})
+	figures, err := newTelemetry(c.environment, cfg.Telemetry)
+	if err != nil {
+		return c.failed(err)
+	}
+	defer figures.stop()
+	agent, err := plugin.New(cfg, plugin.Options{Version: version, Logger: logger, Metrics: figures.Metrics})
 	if err != nil {
 		return c.failed(err)
 	}
@@ -97,13 +102,14 @@ func runAgent(c *command, cfg *hclconfig.Config, load func() (*hclconfig.Config,
 				continue
 			}
 			logger.reopen()
-			reload(agent, load, logger)
+			reload(agent, cfg, load, logger)
 		}
 	}
 }
 
 // reload takes on the configuration as it is now, if nothing is wrong with it.
-func reload(agent *plugin.Agent, load func() (*hclconfig.Config, error), logger hclog.Logger) {
+// first is what the agent was started with.
+func reload(agent *plugin.Agent, first *hclconfig.Config, load func() (*hclconfig.Config, error), logger *journal) {
 	cfg, err := load()
 	if err == nil {
 		err = agent.Reload(cfg)
@@ -112,8 +118,32 @@ func reload(agent *plugin.Agent, load func() (*hclconfig.Config, error), logger 
 		logger.Error("configuration is refused, the old one goes on", "error", err)
 		return
 	}
-	logger.SetLevel(hclog.LevelFromString(cfg.LogLevel))
+	logger.follow(cfg)
 	logger.Info("configuration is reloaded", "jobs", len(cfg.Jobs))
+	if late := afterRestart(first, cfg); len(late) > 0 {
+		logger.Warn("some settings count after a restart only", "settings", strings.Join(late, ", "))
+	}
+}
+
+// afterRestart are the settings that differ and that a running agent can't
+// take on.
+func afterRestart(a, b *hclconfig.Config) []string {
+	var late []string
+	for name, same := range map[string]bool{
+		"log_json":             a.LogJSON == b.LogJSON,
+		"log_file":             a.LogFile == b.LogFile,
+		"log_rotate_bytes":     a.LogRotateBytes == b.LogRotateBytes,
+		"log_rotate_max_files": a.LogRotateMaxFiles == b.LogRotateMaxFiles,
+		"enable_syslog":        a.EnableSyslog == b.EnableSyslog,
+		"syslog_facility":      a.SyslogFacility == b.SyslogFacility,
+		"telemetry":            reflect.DeepEqual(a.Telemetry, b.Telemetry),
+	} {
+		if !same {
+			late = append(late, name)
+		}
+	}
+	slices.Sort(late)
+	return late
 }
 
 // consulOf is where the agent meets others, for the log.

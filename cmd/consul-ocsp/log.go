@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"log/syslog"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -11,41 +13,69 @@ import (
 
 // journal is a logger and where it writes.
 type journal struct {
-	hclog.Logger
-	file *logFile // nil: standard error
+	hclog.InterceptLogger
+	file   *logFile       // nil: standard error
+	syslog *syslog.Writer // nil: not there, too
+	sink   hclog.SinkAdapter
 }
 
-// newLogger is the log that the configuration asks for. A log file that can't
-// be written is an error at once, not at the first line.
+// newLogger is the log that the configuration asks for. What can't be written
+// to is an error at once, not at the first line.
 func newLogger(e environment, cfg *hclconfig.Config) (*journal, error) {
-	l := &journal{}
+	j := &journal{}
 	var out io.Writer = e.stderr
 	if cfg.LogFile != "" {
 		file, err := openLogFile(cfg.LogFile, cfg.LogRotateBytes, cfg.LogRotateMaxFiles)
 		if err != nil {
 			return nil, fmt.Errorf("log_file: %w", err)
 		}
-		l.file, out = file, file
+		j.file, out = file, file
 	}
-	l.Logger = hclog.New(&hclog.LoggerOptions{
+	j.InterceptLogger = hclog.NewInterceptLogger(&hclog.LoggerOptions{
 		Name: "consul-ocsp", Level: hclog.LevelFromString(cfg.LogLevel), Output: out, JSONFormat: cfg.LogJSON,
 	})
-	return l, nil
+	if cfg.EnableSyslog {
+		w, err := openSyslog("", "", cfg.SyslogFacility)
+		if err != nil {
+			return nil, errors.Join(err, j.close())
+		}
+		j.syslog = w
+		j.follow(cfg)
+	}
+	return j, nil
+}
+
+// follow takes on the level of a configuration.
+func (j *journal) follow(cfg *hclconfig.Config) {
+	j.SetLevel(hclog.LevelFromString(cfg.LogLevel))
+	if j.syslog == nil {
+		return
+	}
+	if j.sink != nil {
+		j.DeregisterSink(j.sink)
+	}
+	j.sink = syslogSink(j.syslog, cfg)
+	j.RegisterSink(j.sink)
 }
 
 // reopen begins the log's file anew, for those who rotate logs themselves.
-func (l *journal) reopen() {
-	if l.file == nil {
+func (j *journal) reopen() {
+	if j.file == nil {
 		return
 	}
-	if err := l.file.Reopen(); err != nil {
-		l.Error("log_file can't be opened again, the old one goes on", "error", err)
+	if err := j.file.Reopen(); err != nil {
+		j.Error("log_file can't be opened again, the old one goes on", "error", err)
 	}
 }
 
-// close releases the log's file.
-func (l *journal) close() {
-	if l.file != nil {
-		l.file.Close()
+// close releases what the log writes to.
+func (j *journal) close() error {
+	var err error
+	if j.file != nil {
+		err = j.file.Close()
 	}
+	if j.syslog != nil {
+		err = errors.Join(err, j.syslog.Close())
+	}
+	return err
 }

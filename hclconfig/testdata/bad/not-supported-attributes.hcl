@@ -1,15 +1,6 @@
 fallback        = false
-enable_syslog   = true
-syslog_facility = "DAEMON"
 log_ocsp_update = true
 
-telemetry {
-  metrics_prefix   = "ocsp"
-  disable_hostname = true
-  statsd_address   = "127.0.0.1:8125"
-  dogstatsd_addr   = "127.0.0.1:8125"
-  dogstatsd_tags   = ["edge"]
-}
 on_event {
   command = ["/usr/local/bin/event"]
   webhook = "https://hooks.example.com/staples"

@@ -30,6 +30,8 @@ log_json             = false
 log_file             = ""     # empty: standard error
 log_rotate_bytes     = 0      # start a new file at this size; 0: never
 log_rotate_max_files = 0      # keep as many old files; 0: all
+enable_syslog        = false  # to the machine's syslog, too
+syslog_facility      = "LOCAL0"
 
 # Without this block the agent is standalone: data_dir is its store.
 # What stays empty here is taken from Consul's variables (CONSUL_HTTP_TOKEN,
@@ -55,6 +57,15 @@ consul {
     server_name = "" # name in the server's certificate, where not its host
     verify      = true
   }
+}
+
+# Where figures go, every 10 seconds. USR1 prints them to standard error.
+telemetry {
+  metrics_prefix   = "consul_ocsp"
+  disable_hostname = false # gauges carry the host's name
+  statsd_address   = ""
+  dogstatsd_addr   = ""
+  dogstatsd_tags   = []
 }
 
 # How nodes tell the cluster which certificates they hold.
@@ -130,17 +141,8 @@ job "edge" {
 # mean something are commented out.
 
 fallback        = true
-enable_syslog   = false
-syslog_facility = "LOCAL0"
 log_ocsp_update = false
 
-telemetry {
-  metrics_prefix   = "consul_ocsp"
-  disable_hostname = false
-  statsd_address   = ""
-  dogstatsd_addr   = ""
-  dogstatsd_tags   = []
-}
 
 on_event {
   command = []

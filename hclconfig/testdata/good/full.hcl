@@ -10,6 +10,16 @@ log_json             = true
 log_file             = "/var/log/consul-ocsp.log"
 log_rotate_bytes     = 1048576
 log_rotate_max_files = 7
+enable_syslog        = true
+syslog_facility      = "DAEMON"
+
+telemetry {
+  metrics_prefix   = "ocsp"
+  disable_hostname = true
+  statsd_address   = "127.0.0.1:8125"
+  dogstatsd_addr   = "127.0.0.1:8126"
+  dogstatsd_tags   = ["edge"]
+}
 
 consul {
   address     = "https://consul.example.com:8501"

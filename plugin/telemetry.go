@@ -1,0 +1,82 @@
+package plugin
+
+import (
+	"context"
+	"time"
+
+	"github.com/hashicorp/go-metrics"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+)
+
+// measureEvery is how often the figures are brought up to date.
+const measureEvery = 10 * time.Second
+
+// measure brings the figures up to date until ctx ends. They are read from
+// what the parts count anyway, so that nothing waits for a sink of metrics.
+func (p *parts) measure(ctx context.Context) error {
+	if p.options.Metrics == nil {
+		return nil
+	}
+	tick := time.NewTicker(measureEvery)
+	defer tick.Stop()
+	m := meter{Metrics: p.options.Metrics}
+	for {
+		var counts fetcher.Counts
+		leads := p.fetching.Load()
+		if leads != nil {
+			counts = leads.Counts()
+		}
+		m.node(p.node("", ""))
+		m.fetching(leads, counts)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// meter turns totals into what a sink of metrics takes.
+type meter struct {
+	*metrics.Metrics
+	of   *fetcher.Fetcher // whose totals last are
+	last fetcher.Counts
+}
+
+// node tells how this node stands: how many certificates it delivers, how many
+// have a staple that has not ended, and how much is wrong.
+func (m *meter) node(n record.Node) {
+	m.SetGauge([]string{"node", "certificates"}, float32(n.Certificates))
+	m.SetGauge([]string{"node", "stapled"}, float32(n.Stapled))
+	m.SetGauge([]string{"node", "troubles"}, float32(n.Troubles))
+}
+
+// fetching tells whether this agent fetches, and what came of it since the last
+// time. Another fetcher's totals begin at nothing.
+func (m *meter) fetching(f *fetcher.Fetcher, now fetcher.Counts) {
+	if f != m.of {
+		m.of, m.last = f, fetcher.Counts{}
+	}
+	leads := float32(0)
+	if f != nil {
+		leads = 1
+	}
+	m.SetGauge([]string{"fetch", "leads"}, leads)
+	m.count([]string{"fetch", "requests"}, now.Requests, m.last.Requests, nil)
+	m.count([]string{"fetch", "published"}, now.Published, m.last.Published, nil)
+	for outcome, total := range now.Turns {
+		m.count([]string{"fetch", "certificates"}, total, m.last.Turns[outcome], []metrics.Label{{Name: "outcome", Value: outcome}})
+	}
+	for reason, total := range now.Failures {
+		m.count([]string{"fetch", "failures"}, total, m.last.Failures[reason], []metrics.Label{{Name: "reason", Value: reason}})
+	}
+	m.last = now
+}
+
+func (m *meter) count(key []string, now, before uint64, labels []metrics.Label) {
+	if now > before {
+		m.IncrCounterWithLabels(key, float32(now-before), labels)
+	}
+}
