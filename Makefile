@@ -34,10 +34,11 @@ build: ## bin/consul-ocsp for this machine
 test: install lint test-race ## everything that has to pass: lint, then every test with the race detector
 
 # Each path is assigned by itself: the failure of a substitution counts only there.
-test-race: install ## every test with the race detector, against a real Consul, consul-template and HAProxy
+test-race: install ## every test with the race detector, against a real Consul, consul-template, Nomad and HAProxy
 	@CONSUL_BIN=$${CONSUL_BIN:-$$($(tools)/build consul)}; \
 	CONSUL_TEMPLATE_BIN=$${CONSUL_TEMPLATE_BIN:-$$($(tools)/build consul-template)}; \
-	export CONSUL_BIN CONSUL_TEMPLATE_BIN; \
+	NOMAD_BIN=$${NOMAD_BIN:-$$($(tools)/build nomad)}; \
+	export CONSUL_BIN CONSUL_TEMPLATE_BIN NOMAD_BIN; \
 	set -x; $(GO) test -race -count=1 -timeout $(timeout) ./...
 
 bench: ## benchmarks into bin/bench.txt; old=FILE compares with an earlier one
