@@ -70,7 +70,7 @@ func (p *parts) claim(ctx context.Context, configured, instance string) (string,
 		case err == nil:
 			return name, nil
 		case errors.As(err, &taken):
-			return "", fmt.Errorf("%w; set node_name in the job file", err)
+			return "", err // which says what to do
 		}
 		// An outage is reported by the client, once for all who use it.
 		if errors.As(err, &denied) && complained != err.Error() {
