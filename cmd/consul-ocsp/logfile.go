@@ -109,11 +109,9 @@ func (l *logFile) prune() error {
 	}
 	var old []string
 	for _, e := range entries {
-		stamp, ok := strings.CutPrefix(e.Name(), filepath.Base(stem)+"-")
-		if stamp, ok = strings.CutSuffix(stamp, ending); ok {
-			if _, err := time.Parse(logStamp, stamp); err == nil {
-				old = append(old, filepath.Join(filepath.Dir(l.path), e.Name()))
-			}
+		stamp, ours := strings.CutPrefix(strings.TrimSuffix(e.Name(), ending), filepath.Base(stem)+"-")
+		if _, err := time.Parse(logStamp, stamp); ours && err == nil {
+			old = append(old, filepath.Join(filepath.Dir(l.path), e.Name()))
 		}
 	}
 	sort.Strings(old)
