@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -14,7 +16,8 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs testdata/script/*.txt: sessions of a shell, one a subject.
 // Besides testscript's commands they have those of script_process_test.go and
-// script_ocsp_test.go. Nothing of the environment reaches the program but PATH.
+// script_ocsp_test.go. Nothing of the environment reaches the program but PATH
+// and GORACE.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -22,6 +25,8 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Values[processesKey{}] = map[string]*process{}
+			// Under the race detector each program would sleep a second at its end.
+			env.Setenv("GORACE", strings.TrimSpace(os.Getenv("GORACE")+" atexit_sleep_ms=0"))
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){

@@ -67,7 +67,7 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	cmd := exec.Command(path, args[2:]...)
 	cmd.Dir = ts.MkAbs(".")
-	for _, v := range []string{"PATH", "HOME", "TMPDIR", "WORK"} {
+	for _, v := range []string{"PATH", "HOME", "TMPDIR", "WORK", "GORACE"} {
 		cmd.Env = append(cmd.Env, v+"="+ts.Getenv(v))
 	}
 	stdout, err := os.Create(ts.MkAbs(name + ".out"))
