@@ -66,6 +66,7 @@ type Client struct {
 	logger hclog.Logger
 	state  *connection
 	token  *token
+	synced synced
 	// missed has a token when publications were missed: what nodes announced
 	// may be gone too.
 	missed chan struct{}

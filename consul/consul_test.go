@@ -57,6 +57,9 @@ func TestConsul(t *testing.T) {
 		"Names":               testNames,
 		"Nodes":               testNodes,
 		"Snapshot":            testSnapshot,
+		"Serve":               testServe,
+		"ServeLost":           testServeLost,
+		"LastSync":            testLastSync,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -84,9 +84,11 @@ func (f *follower) loop(ctx context.Context, heads <-chan *api.KVPair, wake <-ch
 		case ctx.Err() != nil:
 			return
 		case err != nil:
+			f.c.synced.followed(f.c.config.Now(), err)
 			complaint.failed(err)
 			f.wait(f.c.config.Pause())
 		default:
+			f.c.synced.followed(f.c.config.Now(), nil)
 			complaint.worked()
 		}
 	}

@@ -27,6 +27,7 @@ func (c *Client) getWith(ctx context.Context, key string, q api.QueryOptions) (*
 	if err != nil {
 		return nil, 0, c.denied("read", key, c.keys.readRule(), err)
 	}
+	c.synced.read(c.config.Now())
 	return pair, meta.LastIndex, nil
 }
 
