@@ -18,14 +18,16 @@ type connection struct {
 	notify func(up bool, err error) // may be nil
 	now    func() time.Time
 
-	mu    sync.Mutex
-	down  bool
-	since time.Time
+	mu       sync.Mutex
+	down     bool
+	since    time.Time
+	answered time.Time // when Consul last answered
 }
 
-// observe takes note of one request's outcome. Only requests that need a
-// cluster with a leader count: others are answered without one.
-func (c *connection) observe(req *http.Request, resp *http.Response, err error) {
+// observe takes note of the outcome of a request that was sent at began. Only
+// requests that need a cluster with a leader count: others are answered
+// without one.
+func (c *connection) observe(began time.Time, req *http.Request, resp *http.Response, err error) {
 	path := req.URL.Path
 	if !strings.Contains(path, "/v1/kv/") && !strings.HasSuffix(path, "/v1/txn") && !strings.Contains(path, "/v1/session/") {
 		return
@@ -35,19 +37,35 @@ func (c *connection) observe(req *http.Request, resp *http.Response, err error) 
 		if cause := context.Cause(req.Context()); cause != nil && cause != errTimeout {
 			return // the caller ended it
 		}
-		c.set(true, err)
+		c.fails(began, err)
 	case strings.HasSuffix(path, "/v1/session/create"):
 		// 500 there is mostly about the agent's own registration.
 	case resp.StatusCode >= http.StatusInternalServerError:
-		c.set(true, fmt.Errorf("it answers %s", resp.Status))
+		c.fails(began, fmt.Errorf("it answers %s", resp.Status))
 	default:
-		c.set(false, nil)
+		c.answers()
 	}
 }
 
-func (c *connection) set(down bool, err error) {
+// fails takes note of a failure. That of a request from before Consul last
+// answered is old news: the outage that swallowed it is over.
+func (c *connection) fails(began time.Time, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !began.Before(c.answered) {
+		c.set(true, err)
+	}
+}
+
+func (c *connection) answers() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.answered = c.now()
+	c.set(false, nil)
+}
+
+// set is called with the lock held.
+func (c *connection) set(down bool, err error) {
 	if c.down == down {
 		return
 	}

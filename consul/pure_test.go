@@ -123,9 +123,10 @@ func TestConnection(t *testing.T) {
 		logger: hclog.New(&hclog.LoggerOptions{Output: &log}), now: func() time.Time { return at },
 		notify: func(up bool, _ error) { told = append(told, up) },
 	}
+	began := time.Duration(0) // how long ago the request was sent
 	observe := func(path string, code int, err error) {
 		req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://consul"+path, nil)
-		c.observe(req, &http.Response{StatusCode: code, Status: fmt.Sprint(code)}, err)
+		c.observe(at.Add(-began), req, &http.Response{StatusCode: code, Status: fmt.Sprint(code)}, err)
 	}
 	observe("/v1/kv/a", 200, nil)
 	observe("/v1/session/create", 500, nil) // about the agent's own registration
@@ -138,6 +139,8 @@ func TestConnection(t *testing.T) {
 	at = at.Add(90 * time.Second)
 	observe("/v1/kv/a", 404, nil)
 	observe("/v1/txn", 409, nil)
+	began = 5 * time.Second
+	observe("/v1/kv/a", 0, errors.New("swallowed by the outage that is over"))
 	if len(told) != 2 || told[0] || !told[1] {
 		t.Errorf("told %v", told)
 	}

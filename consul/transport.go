@@ -56,6 +56,7 @@ func newTransport(address string, tls api.TLSConfig) (*http.Transport, error) {
 // RoundTrip sends req. A refusal for want of rights is asked again, once, if
 // the token's file holds another token by then.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	began := t.state.now()
 	resp, err := t.send(req)
 	if err == nil && resp.StatusCode == http.StatusForbidden {
 		if again, ok := t.withNewToken(req); ok {
@@ -63,7 +64,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			resp, err = t.send(again)
 		}
 	}
-	t.state.observe(req, resp, err)
+	t.state.observe(began, req, resp, err)
 	if err != nil {
 		return nil, err
 	}
