@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"runtime"
 	"time"
 
 	"github.com/hashicorp/go-metrics"
@@ -30,6 +31,7 @@ func (p *parts) measure(ctx context.Context) error {
 		}
 		m.node(p.node("", ""))
 		m.fetching(leads, counts)
+		m.process()
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -73,6 +75,15 @@ func (m *meter) fetching(f *fetcher.Fetcher, now fetcher.Counts) {
 		m.count([]string{"fetch", "failures"}, total, m.last.Failures[reason], []metrics.Label{{Name: "reason", Value: reason}})
 	}
 	m.last = now
+}
+
+// process tells what the agent itself takes, by the names of Consul's agent.
+func (m *meter) process() {
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	m.SetGauge([]string{"runtime", "num_goroutines"}, float32(runtime.NumGoroutine()))
+	m.SetGauge([]string{"runtime", "alloc_bytes"}, float32(memory.Alloc))
+	m.SetGauge([]string{"runtime", "sys_bytes"}, float32(memory.Sys))
 }
 
 func (m *meter) count(key []string, now, before uint64, labels []metrics.Label) {

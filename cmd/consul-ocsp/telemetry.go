@@ -50,6 +50,9 @@ func newTelemetry(e environment, cfg hclconfig.Telemetry) (*telemetry, error) {
 	}
 	conf := metrics.DefaultConfig(cfg.MetricsPrefix)
 	conf.HostName, conf.EnableHostname = host, !cfg.DisableHostname
+	// The library's own loop for these has no end, and would send to sinks that
+	// were shut down.
+	conf.EnableRuntimeMetrics = false
 	m, err := metrics.New(conf, sinks)
 	if err != nil {
 		return nil, fmt.Errorf("telemetry: %w", err)
@@ -57,7 +60,8 @@ func newTelemetry(e environment, cfg hclconfig.Telemetry) (*telemetry, error) {
 	return &telemetry{Metrics: m, dump: metrics.NewInmemSignal(memory, syscall.SIGUSR1, e.stderr)}, nil
 }
 
-// stop sends what is left and ends the watch for USR1.
+// stop sends what is left and ends the watch for USR1. Nothing may be measured
+// any more.
 func (t *telemetry) stop() {
 	t.dump.Stop()
 	t.Shutdown()
