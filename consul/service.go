@@ -24,6 +24,8 @@ const (
 	serviceTTL = 30 * time.Second
 	// serviceEvery is how often the check is updated: one update may fail.
 	serviceEvery = serviceTTL / 3
+	// serviceSpacing is the least time between two updates.
+	serviceSpacing = time.Second
 	// maxOutput bounds the text of a check: Consul keeps 4 KiB by default.
 	maxOutput = 2 << 10
 )
@@ -39,12 +41,12 @@ type Service struct {
 }
 
 // Serve keeps a service with this id registered with the local Consul agent,
-// with a TTL check, as current says, which is asked every ten seconds; nil is
-// none. When ctx ends the service is deregistered, and Serve returns nil.
+// with a TTL check, as current says, which is asked every ten seconds, and soon
+// after wake; nil is none. When ctx ends the service is deregistered, and Serve returns nil.
 //
 // What a Consul agent has lost is registered again; what an agent that was
 // killed leaves behind becomes critical 30 s later. Failures are tried again.
-func (c *Client) Serve(ctx context.Context, id string, current func() *Service) error {
+func (c *Client) Serve(ctx context.Context, id string, current func() *Service, wake <-chan struct{}) error {
 	s := &serving{c: c, id: id}
 	complaint := c.complaint("registering the service")
 	tick := time.NewTicker(min(serviceEvery, c.config.Wait)) // impatience with queries counts here too
@@ -61,8 +63,10 @@ func (c *Client) Serve(ctx context.Context, id string, current func() *Service) 
 			// Whoever follows says that Consul does not answer.
 			c.logger.Debug("the service's check is not updated", "error", err)
 		}
+		sleep(ctx, serviceSpacing)
 		select {
 		case <-tick.C:
+		case <-wake:
 		case <-ctx.Done():
 		}
 	}

@@ -43,7 +43,7 @@ func (h *health) current() *Service {
 func serve(t *testing.T, c *Client, id string, first *Service) (h *health, stop func() error) {
 	t.Helper()
 	h = &health{now: first}
-	return h, during(t, func(ctx context.Context) error { return c.Serve(ctx, id, h.current) })
+	return h, during(t, func(ctx context.Context) error { return c.Serve(ctx, id, h.current, nil) })
 }
 
 // shown waits until the catalog shows exactly these instances of a service,

@@ -101,6 +101,19 @@ func isLabel(v string) string {
 	return fmt.Sprintf("%q can't be used in file names and Consul keys. Use letters, digits, \".\", \"_\" and \"-\", at most %d.", v, maxLabel)
 }
 
+// isHostLabel accepts names that are a part of a host's name (RFC 1123 section
+// 2.1): Consul's DNS answers for no other service.
+func isHostLabel(v string) string {
+	fine := v != "" && len(v) <= 63 && !strings.HasPrefix(v, "-") && !strings.HasSuffix(v, "-")
+	for _, c := range v {
+		fine = fine && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-')
+	}
+	if fine {
+		return ""
+	}
+	return fmt.Sprintf("%q can't be looked up in DNS. Use letters, digits and \"-\" between them, at most 63.", v)
+}
+
 // command asks for a program and its arguments. It is run without a shell.
 func (b *block) command(name string, dst *[]string, required bool) {
 	before := len(b.p.diags)

@@ -48,6 +48,7 @@ func TestDefaultsFileSpellsOutTheDefaults(t *testing.T) {
 	want := Default()
 	consul := DefaultConsul()
 	want.Consul = &consul
+	want.Service = &Service{Name: "consul-ocsp"}
 	job := DefaultJob(want)
 	job.Name = "edge"
 	job.Certificates = []Certificate{{Name: "www", Path: "/etc/haproxy/certs/www.pem", Fetch: want.Fetch}}
@@ -105,6 +106,7 @@ func TestFull(t *testing.T) {
 			KeyFile: "/etc/consul/client.key", ServerName: "server.dc2.consul",
 		},
 	}
+	want.Service = &Service{Name: "ocsp-staples", Tags: []string{"edge", "tls 1.3"}}
 	want.Announce = Announce{CertificateTTL: 24 * time.Hour, Names: true, Max: 1000}
 	want.Fetch = top
 	want.Jobs = []Job{{
@@ -150,7 +152,7 @@ func TestFullHasEverythingThatWorks(t *testing.T) {
 			}
 		}
 	}
-	untouched(*Default(), *c, "Fallback", "LogOCSPUpdate", "HTTP", "Pull", "Service", "OnEvent")
+	untouched(*Default(), *c, "Fallback", "LogOCSPUpdate", "HTTP", "Pull", "OnEvent")
 	untouched(DefaultConsul(), *c.Consul, "Datacenters", "TokenFile")
 	untouched(DefaultConsul().TLS, c.Consul.TLS)
 	untouched(Default().Announce, c.Announce)

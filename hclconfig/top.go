@@ -76,9 +76,8 @@ func (p *parser) listeners(b *block, c *Config) {
 		telemetry.done()
 	}
 	if service := b.one("service"); service != nil {
-		p.present(service)
 		c.Service = &Service{Name: "consul-ocsp", Source: service.source()}
-		service.text("name", &c.Service.Name, isLabel)
+		service.text("name", &c.Service.Name, isHostLabel)
 		service.texts("tags", &c.Service.Tags, printable)
 		service.done()
 	}

@@ -23,7 +23,6 @@ func notYet() []unsupported {
 		{"log_ocsp_update", false},
 		{"http", nil},
 		{"pull", nil},
-		{"service", nil},
 		{"on_event.command", []string(nil)},
 		{"on_event.webhook", ""},
 		{"on_event.events", Default().OnEvent.Events},

@@ -17,6 +17,10 @@ func (p *parser) checkWhole(c *Config) {
 }
 
 func (p *parser) checkStandalone(c *Config) {
+	if c.Service != nil {
+		p.fail(p.places[c.Service.Source], "service without consul", "A service is registered in Consul, and there is no consul block."+
+			" Add a consul block, or remove this one.")
+	}
 	const remedy = " Add a consul block; an empty one, consul {}, takes Consul's defaults and environment."
 	if at, ok := p.places[c.Announce.Source]; ok {
 		p.fail(at, "announce without consul", "Certificates are announced in Consul, and there is no consul block."+remedy)

@@ -47,6 +47,7 @@ func (p *parts) join(ctx context.Context) error {
 			who := record.Leader{Node: name, Instance: instance, Version: p.options.Version}
 			group.Go(func() error { return p.consul.Campaign(ctx, who, p.lead) })
 		}
+		group.Go(func() error { return p.serve(ctx, name) })
 		return p.consul.ReportNode(ctx, func() record.Node { return p.node(name, instance) }, p.report)
 	})
 	return group.Wait()

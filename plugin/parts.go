@@ -45,6 +45,7 @@ type parts struct {
 	report   chan struct{}
 	retarget chan struct{}
 	renamed  chan struct{}
+	check    chan struct{}
 }
 
 func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
@@ -61,7 +62,7 @@ func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
 		options: o, store: data, targets: t, started: time.Now(), read: make(chan struct{}),
 		client: responder.New(responder.Config{UserAgent: "consul-ocsp/" + o.Version}),
 		replan: make(chan struct{}, 1), lacking: make(chan struct{}, 1),
-		announce: make(chan struct{}, 1), report: make(chan struct{}, 1), retarget: make(chan struct{}, 1), renamed: make(chan struct{}, 1),
+		announce: make(chan struct{}, 1), report: make(chan struct{}, 1), retarget: make(chan struct{}, 1), renamed: make(chan struct{}, 1), check: make(chan struct{}, 1),
 	}
 	p.plan.Store(mapped)
 	p.holding = &holding{issuers: issuers{store: data, client: p.client}, logger: o.Logger, plan: mapped}
@@ -72,7 +73,7 @@ func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
 	}
 	p.writer = writer.New(writer.Config{
 		Store: data, TrustedFolders: cfg.TrustedFolders, Logger: o.Logger.Named("writer"),
-		Changed: func() { wake(p.report) },
+		Changed: func() { wake(p.report); wake(p.check) },
 	})
 	return p, nil
 }
@@ -100,6 +101,7 @@ func (p *parts) change(cfg *hclconfig.Config) error {
 	}
 	p.plan.Store(mapped)
 	wake(p.replan)
+	wake(p.check)
 	return nil
 }
 
@@ -169,7 +171,7 @@ func (p *parts) certificates(mapped *plan, found []inventory.Certificate, proble
 // changed hands on a holding that has changed.
 func (p *parts) changed() {
 	p.writer.Set(p.holding.deliveries())
-	for _, c := range []chan struct{}{p.report, p.retarget, p.renamed} {
+	for _, c := range []chan struct{}{p.report, p.retarget, p.renamed, p.check} {
 		wake(c)
 	}
 	select {

@@ -29,6 +29,7 @@ type cluster struct {
 	job       string // the fetcher's
 	nodes     []*node
 	tokens    map[string]string // by the agent's name, where it is not Consul's own
+	more      string            // what all job files have besides
 }
 
 // clusterJob is what all job files of a cluster begin with.
@@ -69,7 +70,7 @@ func (c *cluster) head(t *testing.T, name, roles, dir string) string {
 	if !ok {
 		token = c.consul.Token()
 	}
-	return fmt.Sprintf(clusterJob, name, roles, filepath.Join(dir, "data"), filepath.Join(dir, "lock"), c.consul.Address(), token)
+	return fmt.Sprintf(clusterJob, name, roles, filepath.Join(dir, "data"), filepath.Join(dir, "lock"), c.consul.Address(), token) + c.more
 }
 
 // newCluster starts Consul; the rest is started one by one.

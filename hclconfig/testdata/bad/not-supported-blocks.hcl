@@ -10,10 +10,6 @@ http {
 pull {
   address = "unix:///run/consul-ocsp/pull.sock"
 }
-service {
-  name = "ocsp"
-  tags = ["edge"]
-}
 consul {}
 job "edge" {
   crt_list {

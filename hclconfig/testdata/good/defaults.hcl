@@ -59,6 +59,13 @@ consul {
   }
 }
 
+# With this block the agent is in Consul's catalog and DNS, and each node's check
+# is passing, warning or critical as its staples are.
+service {
+  name = "consul-ocsp"
+  tags = []
+}
+
 # Where figures go, every 10 seconds. USR1 prints them to standard error.
 telemetry {
   metrics_prefix   = "consul_ocsp"
@@ -153,7 +160,6 @@ on_event {
 
 # http           { address = … }
 # pull           { address = … }
-# service        { name = "consul-ocsp" }
 # consul         { datacenters = [] }
 # fetch          { proxy = ""  history = 0 }
 # job …          { crt_list { path = … }  haproxy_config { path = … }  canary { … } }

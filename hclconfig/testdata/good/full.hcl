@@ -39,6 +39,10 @@ consul {
     verify      = false
   }
 }
+service {
+  name = "ocsp-staples"
+  tags = ["edge", "tls 1.3"]
+}
 
 announce {
   certificate_ttl = "24h"

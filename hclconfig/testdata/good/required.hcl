@@ -1,5 +1,6 @@
 # What is left of defaults.hcl when every default is deleted.
 consul {}
+service {}
 announce {}
 
 job "edge" {

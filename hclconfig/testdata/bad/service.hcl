@@ -1,0 +1,7 @@
+consul {}
+service {
+  name = "consul.ocsp"
+  tags = "edge"
+  port = 8500
+}
+service {}
