@@ -44,8 +44,8 @@ func FindStaple(ctx context.Context, cfg *hclconfig.Config, fo FindOptions, logg
 	}
 	// Templates are often rendered by another user, whom data_dir is closed to:
 	// that leaves Consul.
-	data, err := store.Open(cfg.DataDir)
-	sources := []render.Source{fromStore(data, err)}
+	data := store.Look(cfg.DataDir)
+	sources := []render.Source{fromStore(data)}
 	if cfg.Consul != nil {
 		client, err := connect(cfg.Consul, logger)
 		if err != nil {
@@ -118,13 +118,9 @@ func readCertificate(path string) (inventory.Certificate, error) {
 	return found[0], nil
 }
 
-// fromStore is what data_dir has, unverified; opened is why it can't be used,
-// if it can't.
-func fromStore(s *store.Store, opened error) render.Source {
+// fromStore is what data_dir has, unverified.
+func fromStore(s *store.Store) render.Source {
 	return render.From("data_dir", func(_ context.Context, id string) (record.Staple, bool, error) {
-		if opened != nil {
-			return record.Staple{}, false, opened
-		}
 		return s.Staple(id)
 	})
 }

@@ -44,10 +44,7 @@ func clusterStatus(ctx context.Context, cfg *hclconfig.Config, logger hclog.Logg
 }
 
 func localStatus(cfg *hclconfig.Config) (*status.Report, error) {
-	data, err := store.Open(cfg.DataDir)
-	if err != nil {
-		return nil, err
-	}
+	data := store.Look(cfg.DataDir)
 	metas, err := data.Metas()
 	if err != nil {
 		return nil, err

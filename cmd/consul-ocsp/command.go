@@ -21,6 +21,8 @@ type command struct {
 	usage, synopsis, help string
 	flags                 *flag.FlagSet
 	run                   func(c *command, args []string) int
+	// prepare, where set, changes the arguments before they are parsed.
+	prepare func(flags *flag.FlagSet, args []string) []string
 	// wrongFlags is the exit code for flags that are none; nil: exitUsage.
 	wrongFlags func(args []string) int
 }
@@ -65,6 +67,9 @@ func (c *command) Help() string {
 
 // Run parses the flags and runs the command.
 func (c *command) Run(args []string) int {
+	if c.prepare != nil {
+		args = c.prepare(c.flags, args)
+	}
 	switch err := c.flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprintln(c.stdout, c.Help())

@@ -13,8 +13,12 @@ func renderCommand(e environment) *command {
 	c := newCommand(e, "render [flags]", "Prints a staple: plugin of consul-template", `
 Prints the newest response for a certificate that verifies here and now, from
 Consul or else data_dir, and nothing else; without one it prints nothing to
-standard output and ends with 1. An empty -cert or -name, as templates pass when
-a value is not there yet, prints nothing and ends with 0.
+standard output and ends with 1. An empty value, as templates pass when one is not
+there yet, counts as its flag left out; without -cert and -name it prints nothing
+and ends with 0.
+
+It waits at most 5s for Consul, 5s for the URL of an issuer that is in no file,
+and besides for as long as -wait says. consul-template kills a plugin after 30s.
 
 consul-template calls a plugin only when something else in the template changes,
 and trims what it prints: name v1/head in the template, and print base64.
@@ -28,11 +32,10 @@ Example:
 	c.flags.StringVar(&o.Name, "name", "", "the certificate with this `job/name` in this node's job file")
 	format := c.flags.String("format", string(render.Base64), "`form`: base64, der, pem, json or haproxy (the runtime API's command)")
 	c.flags.DurationVar(&o.Wait, "wait", 0, "wait up to this `time` for a staple where there is none yet")
+	c.prepare = withoutEmpty
 	c.run = func(c *command, args []string) int {
-		for _, arg := range args {
-			if arg != "" { // templates pass empty ones
-				return c.wrongUsage("unexpected argument %q; name the certificate with -cert or -name", arg)
-			}
+		if len(args) > 0 {
+			return c.wrongUsage("unexpected argument %q; name the certificate with -cert or -name", args[0])
 		}
 		form, err := render.ParseFormat(*format)
 		if err != nil {

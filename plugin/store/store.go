@@ -39,6 +39,8 @@ import (
 // several processes.
 type Store struct {
 	dir string
+	// looking: the data_dir is another process's, who makes its folders and lock.
+	looking bool
 	// mu serialises writers within the process; the lock file those of several.
 	mu sync.Mutex
 }
@@ -59,6 +61,11 @@ func Open(dir string) (*Store, error) {
 	}
 	return &Store{dir: dir}, nil
 }
+
+// Look opens the data_dir of an agent to read from it, and makes no folders and
+// no lock: those that another user made first would be closed to the agent. A
+// data_dir that is absent holds nothing, and can't be written to.
+func Look(dir string) *Store { return &Store{dir: dir, looking: true} }
 
 // Staple is the stored response of a certificate; found is false where there
 // is none. A file that can't be read as one is an error, and stays until a
@@ -179,6 +186,9 @@ func (s *Store) put(kind, id, ending string, b []byte) error {
 // ids are the ids that have a file of this kind.
 func (s *Store) ids(kind, ending string) ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(s.dir, kind))
+	if s.looking && errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("data_dir: %w", err)
 	}
@@ -195,7 +205,11 @@ func (s *Store) ids(kind, ending string) ([]string, error) {
 func (s *Store) locked(change func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f, err := os.OpenFile(filepath.Join(s.dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	how := os.O_RDWR
+	if !s.looking {
+		how |= os.O_CREATE
+	}
+	f, err := os.OpenFile(filepath.Join(s.dir, "lock"), how, 0o600)
 	if err != nil {
 		return fmt.Errorf("data_dir: %w", err)
 	}

@@ -57,6 +57,43 @@ func TestOlderNeverReplacesNewer(t *testing.T) {
 	}
 }
 
+func TestLookMakesNothing(t *testing.T) {
+	absent := filepath.Join(t.TempDir(), "data")
+	for _, dir := range []string{absent, t.TempDir()} {
+		s := Look(dir)
+		if st, found, err := s.Staple(id); found || err != nil {
+			t.Errorf("%+v, %v", st, err)
+		}
+		if metas, err := s.Metas(); len(metas) != 0 || err != nil {
+			t.Errorf("%v, %v", metas, err)
+		}
+		if troubles, err := s.Troubles(); len(troubles) != 0 || err != nil {
+			t.Errorf("%v, %v", troubles, err)
+		}
+		if err := s.PutIssuer(id, []byte("DER")); err == nil {
+			t.Error("an issuer was kept in a data_dir that no agent has made")
+		}
+		if entries, err := os.ReadDir(dir); len(entries) != 0 || err != nil && dir != absent {
+			t.Errorf("%v, %v", entries, err)
+		}
+	}
+	if _, err := os.Stat(absent); !os.IsNotExist(err) {
+		t.Error(err)
+	}
+
+	s := open(t)
+	if _, err := s.Put(response(id, "first", "good", noon)); err != nil {
+		t.Fatal(err)
+	}
+	looked := Look(s.dir)
+	if st, found, err := looked.Staple(id); string(st.DER) != "first" || !found || err != nil {
+		t.Errorf("%q, %v, %v", st.DER, found, err)
+	}
+	if err := looked.PutIssuer(id, []byte("DER")); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestDamagedFileIsSuperseded(t *testing.T) {
 	s := open(t)
 	path := filepath.Join(s.dir, staples, id+".json")
