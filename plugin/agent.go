@@ -52,9 +52,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	for {
-		a.mu.Lock()
-		p := a.current
-		a.mu.Unlock()
+		p := a.parts()
 		next, err := a.runParts(ctx, p)
 		if next == nil {
 			return err

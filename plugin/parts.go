@@ -46,6 +46,8 @@ type parts struct {
 	retarget chan struct{}
 	renamed  chan struct{}
 	check    chan struct{}
+	// Loops that receive from these are alive.
+	askWatch, askFetch chan struct{}
 }
 
 func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
@@ -63,6 +65,7 @@ func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
 		client: responder.New(responder.Config{UserAgent: "consul-ocsp/" + o.Version}),
 		replan: make(chan struct{}, 1), lacking: make(chan struct{}, 1),
 		announce: make(chan struct{}, 1), report: make(chan struct{}, 1), retarget: make(chan struct{}, 1), renamed: make(chan struct{}, 1), check: make(chan struct{}, 1),
+		askWatch: make(chan struct{}), askFetch: make(chan struct{}),
 	}
 	p.plan.Store(mapped)
 	p.holding = &holding{issuers: issuers{store: data, client: p.client}, logger: o.Logger, plan: mapped}
@@ -148,16 +151,26 @@ func (p *parts) watchCertificates(ctx context.Context) error {
 				p.certificates(mapped, found, problems)
 			}, inventory.WatchOptions{Logger: p.options.Logger.Named("inventory")})
 		})
-		select {
-		case <-p.replan:
-		case <-watching.Done():
-		}
+		p.untilReplan(watching)
 		cancel()
 		if err := group.Wait(); err != nil && ctx.Err() == nil {
 			return fmt.Errorf("watching certificates: %w", err)
 		}
 	}
 	return nil
+}
+
+// untilReplan waits for another plan, or the end of ctx.
+func (p *parts) untilReplan(ctx context.Context) {
+	for {
+		select {
+		case <-p.askWatch:
+		case <-p.replan:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // certificates takes in what the inventory found.
@@ -218,10 +231,12 @@ func (p *parts) fetch(ctx context.Context, f *fetcher.Fetcher) error {
 	group, ctx := errgroup.WithContext(ctx) // ends with ctx
 	group.Go(func() error { return f.Run(ctx) })
 	group.Go(func() error {
+		f.Set(p.holding.targets())
 		for {
-			f.Set(p.holding.targets())
 			select {
+			case <-p.askFetch:
 			case <-p.retarget:
+				f.Set(p.holding.targets())
 			case <-ctx.Done():
 				return nil
 			}

@@ -86,10 +86,17 @@ func runAgent(c *command, cfg *hclconfig.Config, load func() (*hclconfig.Config,
 	defer stop()
 	done := make(chan error, 1)
 	go func() { done <- agent.Run(context.Background()) }() // ends with agent.Stop, or by itself
+	systemd := newNotifier(c.environment, agent, logger)
+	defer systemd.stop()
 	for {
 		select {
+		case <-systemd.ticks:
+			systemd.ask()
+		case text := <-systemd.signs:
+			systemd.alive(text)
 		case err := <-done:
 			if err != nil {
+				systemd.stopping(err.Error())
 				logger.Error("agent ends", "error", err)
 				return exitFailed
 			}
@@ -98,31 +105,34 @@ func runAgent(c *command, cfg *hclconfig.Config, load func() (*hclconfig.Config,
 		case s := <-signals:
 			if s != syscall.SIGHUP {
 				logger.Info("agent stops", "signal", s.String())
+				systemd.stopping("stopping")
 				agent.Stop()
 				continue
 			}
+			systemd.reloading()
 			logger.reopen()
-			reload(agent, cfg, load, logger)
+			systemd.reloaded(reload(agent, cfg, load, logger))
 		}
 	}
 }
 
 // reload takes on the configuration as it is now, if nothing is wrong with it.
 // first is what the agent was started with.
-func reload(agent *plugin.Agent, first *hclconfig.Config, load func() (*hclconfig.Config, error), logger *journal) {
+func reload(agent *plugin.Agent, first *hclconfig.Config, load func() (*hclconfig.Config, error), logger *journal) error {
 	cfg, err := load()
 	if err == nil {
 		err = agent.Reload(cfg)
 	}
 	if err != nil {
 		logger.Error("configuration is refused, the old one goes on", "error", err)
-		return
+		return err
 	}
 	logger.follow(cfg)
 	logger.Info("configuration is reloaded", "jobs", len(cfg.Jobs))
 	if late := afterRestart(first, cfg); len(late) > 0 {
 		logger.Warn("some settings count after a restart only", "settings", strings.Join(late, ", "))
 	}
+	return nil
 }
 
 // afterRestart are the settings that differ and that a running agent can't

@@ -81,9 +81,7 @@ func TestService(t *testing.T) {
 func (n *node) reload(t *testing.T) {
 	t.Helper()
 	before := strings.Count(n.agent.log.String(), "configuration is reloaded")
-	if err := n.agent.cmd.Process.Signal(syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
+	n.hup(t)
 	eventually(t, "reload", func() error {
 		if strings.Count(n.agent.log.String(), "configuration is reloaded") == before {
 			return fmt.Errorf("not yet")
