@@ -17,11 +17,19 @@ type SyncOptions struct {
 	// RequirePush: a staple that a target did not take is missing. Otherwise
 	// the file is enough: the server may not have been started yet.
 	RequirePush bool
+	// Fold: where another process with the same configuration is at work on the
+	// node, have it do one more pass, and return at once with Folded. Otherwise
+	// its end is waited for, but no longer than Wait (or ten seconds, if that is
+	// longer), and the pass is this one's own.
+	Fold bool
 }
 
 // SyncReport is what a pass on a node came to.
 type SyncReport struct {
 	Results []SyncResult
+	// Folded: another process is at work, and does a pass that begins after this
+	// call. There are no results.
+	Folded bool
 	// Source is the error of the place where responses come from; the results
 	// then rest on data_dir and the files.
 	Source error
@@ -45,12 +53,17 @@ type SyncResult struct {
 	Reason, Error string
 }
 
-// syncPause is how long to wait before looking again for what is missing.
-const syncPause = 500 * time.Millisecond
+const (
+	// syncPause is how long to wait before looking again for what is missing.
+	syncPause = 500 * time.Millisecond
+	// syncTurn is the least time for which another process is waited for.
+	syncTurn = 10 * time.Second
+)
 
 // Sync does one pass on a node: it announces the node's certificates, takes
 // what Consul (or, standalone, data_dir) has for them, verifies, writes and
-// pushes it. With a wait it looks again until nothing is missing.
+// pushes it. With a wait it looks again until nothing is missing. Any number of
+// processes may do so at the same time, also beside an agent.
 func Sync(ctx context.Context, cfg *hclconfig.Config, so SyncOptions, o Options) (*SyncReport, error) {
 	p, err := newParts(cfg, o)
 	if err != nil {
@@ -59,7 +72,7 @@ func Sync(ctx context.Context, cfg *hclconfig.Config, so SyncOptions, o Options)
 	deadline := time.Now().Add(so.Wait)
 	told := false
 	for {
-		report := p.syncOnce(ctx, so)
+		report := p.syncInTurn(ctx, so, deadline)
 		left := time.Until(deadline)
 		missing := report.missing()
 		if missing == 0 || left <= 0 {
@@ -75,6 +88,63 @@ func Sync(ctx context.Context, cfg *hclconfig.Config, so SyncOptions, o Options)
 			return report, ctx.Err()
 		}
 	}
+}
+
+// syncInTurn does a pass while no other process does one, and goes on as long as
+// others ask for one meanwhile. A lock that can't be had delays nobody for
+// long: the pass is then done beside the other.
+func (p *parts) syncInTurn(ctx context.Context, so SyncOptions, deadline time.Time) *SyncReport {
+	turn, err := openFold(p.plan.Load().cfg)
+	if err != nil {
+		return p.syncUnlocked(ctx, so, err)
+	}
+	defer turn.close() // gives the lock back
+	held := false
+	if so.Fold {
+		held, err = turn.join()
+		if err == nil && !held {
+			return &SyncReport{Folded: true}
+		}
+	} else {
+		waiting, cancel := context.WithDeadline(ctx, later(deadline, time.Now().Add(syncTurn)))
+		held, err = turn.wait(waiting)
+		cancel()
+	}
+	if !held {
+		return p.syncUnlocked(ctx, so, err)
+	}
+	for {
+		if err := turn.begin(); err != nil {
+			return p.syncUnlocked(ctx, so, err)
+		}
+		report := p.syncOnce(ctx, so)
+		more, err := turn.again()
+		if err != nil {
+			p.options.Logger.Warn("other passes on this node can't be seen", "error", err)
+		}
+		if !more || ctx.Err() != nil {
+			return report
+		}
+		p.options.Logger.Info("another pass was asked for meanwhile")
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// syncUnlocked does a pass without the lock, since err or since another process
+// has had it for too long.
+func (p *parts) syncUnlocked(ctx context.Context, so SyncOptions, err error) *SyncReport {
+	if err != nil {
+		p.options.Logger.Warn("this pass takes no turn with others on this node", "error", err)
+	} else if ctx.Err() == nil {
+		p.options.Logger.Warn("another pass on this node takes long; this one goes on beside it")
+	}
+	return p.syncOnce(ctx, so)
 }
 
 func (p *parts) syncOnce(ctx context.Context, so SyncOptions) *SyncReport {

@@ -25,13 +25,18 @@ Announces this node's certificates, takes what there is for them in Consul (or i
 data_dir without a consul block), verifies it, writes the files, pushes it to the
 targets, and ends: for prestart tasks and as handler of a watch.
 
+Of many that are started at once one works: the others have it look once more,
+say so and end with 0 at once. With -wait or -require-push it takes its turn
+instead. Whatever a pipe has on its standard input is read and ignored.
+
 Exit codes: 0 every certificate has its staple, 1 none has or the pass failed,
 2 usage or configuration, 3 some have none. With -on-timeout=continue 0 unless a
 must-staple certificate has none. A certificate without a responder needs none,
 unless it is must-staple.
 
 Example:
-  consul-ocsp sync -config-dir=/etc/consul-ocsp.d -wait=30s -on-timeout=continue`)
+  consul-ocsp sync -config-dir=/etc/consul-ocsp.d -wait=30s -on-timeout=continue
+  consul watch -type=key -key=consul-ocsp/v1/head consul-ocsp sync -on-timeout=continue`)
 	f := configuredFlags(c)
 	var o plugin.SyncOptions
 	c.flags.DurationVar(&o.Wait, "wait", 0, "wait up to this `time` until every certificate has its staple")
@@ -58,6 +63,8 @@ Example:
 		defer logger.close()
 		ctx, stop := c.interrupted()
 		defer stop()
+		drain(ctx, c.stdin)
+		o.Fold = o.Wait == 0 && !*requirePush
 		return syncPass(ctx, c, cfg, o, syncVerdict{carryOn: *onTimeout == "continue", requirePush: *requirePush},
 			plugin.Options{Version: version, Logger: logger})
 	}
@@ -76,6 +83,10 @@ func syncPass(ctx context.Context, c *command, cfg *hclconfig.Config, so plugin.
 		if err != nil {
 			c.complain(err.Error())
 		}
+	}
+	if report.Folded {
+		fmt.Fprintln(c.stdout, "nothing done: another sync is at work on this node, and looks once more when it is done")
+		return exitOK
 	}
 	w := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
 	all, bad, must := 0, 0, 0

@@ -16,6 +16,7 @@
 //	issuer/<id>.der     an issuer certificate found through the leaf's AIA
 //	instance            a random word, made once
 //	lock                held while one of the above is replaced
+//	sync/<hash>         held while the command sync works (not this package's)
 package store
 
 import (

@@ -1,0 +1,172 @@
+package plugin
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/hclconfig"
+)
+
+func newFold(t *testing.T, cfg *hclconfig.Config) *fold {
+	t.Helper()
+	d, err := openFold(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.close)
+	return d
+}
+
+// is checks what a step of a fold came to.
+func is(t *testing.T, what string, want bool) func(bool, error) {
+	t.Helper()
+	return func(got bool, err error) {
+		t.Helper()
+		if err != nil || got != want {
+			t.Fatalf("%s: %v, %v; want %v", what, got, err, want)
+		}
+	}
+}
+
+func TestFold(t *testing.T) {
+	cfg := &hclconfig.Config{DataDir: t.TempDir()}
+	one, two, three := newFold(t, cfg), newFold(t, cfg), newFold(t, cfg)
+	is(t, "the first joins", true)(one.join())
+	is(t, "a second joins", false)(two.join())
+	// What was left before the pass begins is done by it, what is left later is
+	// not.
+	if err := one.begin(); err != nil {
+		t.Fatal(err)
+	}
+	is(t, "nobody asked since", false)(one.again())
+	is(t, "it is free", true)(two.join())
+	if err := two.begin(); err != nil {
+		t.Fatal(err)
+	}
+	is(t, "a third joins", false)(three.join())
+	is(t, "the third asked", true)(two.again())
+	is(t, "another pass holds it", false)(one.try())
+
+	// A note that outlives its holder keeps nobody out, and asks for nothing more
+	// than the next pass.
+	is(t, "a third joins again", false)(three.join())
+	two.close()
+	is(t, "its holder is gone", true)(one.join())
+	if err := one.begin(); err != nil {
+		t.Fatal(err)
+	}
+	is(t, "the note is done", false)(one.again())
+}
+
+// Who waits gets its turn, and no note is left of it.
+func TestFoldWait(t *testing.T) {
+	cfg := &hclconfig.Config{DataDir: t.TempDir()}
+	one, two := newFold(t, cfg), newFold(t, cfg)
+	is(t, "the first waits", true)(one.wait(t.Context()))
+	ctx, cancel := context.WithTimeout(t.Context(), 2*foldPoll)
+	defer cancel()
+	is(t, "in vain", false)(two.wait(ctx))
+	got := make(chan error)
+	go func() { // ends when it has the lock, or with the test
+		_, err := two.wait(t.Context())
+		got <- err
+	}()
+	is(t, "nobody asked", false)(one.again())
+	if err := <-got; err != nil {
+		t.Fatal(err)
+	}
+	is(t, "the second has it", false)(one.try())
+}
+
+// One configuration is one file, whatever is logged; another is another. Those
+// that were long out of use are removed.
+func TestFoldNames(t *testing.T) {
+	cfg := hclconfig.Config{DataDir: t.TempDir(), Consul: &hclconfig.Consul{Token: "secret"}}
+	newFold(t, &cfg)
+	louder, other := cfg, cfg
+	louder.LogLevel, louder.Files = "trace", []string{"x.hcl"}
+	other.Jobs = []hclconfig.Job{{Name: "edge"}}
+	newFold(t, &louder)
+	names := func() []string {
+		files, err := filepath.Glob(filepath.Join(cfg.DataDir, "sync", "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return files
+	}
+	if n := names(); len(n) != 1 {
+		t.Fatalf("one configuration: %v", n)
+	}
+	first := names()[0]
+	newFold(t, &other)
+	if n := names(); len(n) != 2 {
+		t.Fatalf("two configurations: %v", n)
+	}
+	old := time.Now().Add(-2 * foldAge)
+	for _, name := range names() {
+		if err := os.Chtimes(name, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	newFold(t, &cfg)
+	if n := names(); len(n) != 1 || n[0] != first {
+		t.Fatalf("after a day only the own one is left, not %v", n)
+	}
+}
+
+// However calls fall together, one pass runs at a time, and each call is
+// followed by a pass that begins after it.
+func TestFoldMissesNothing(t *testing.T) {
+	cfg := &hclconfig.Config{DataDir: t.TempDir()}
+	var change, seen, working, passes atomic.Int64
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() { // ends after its calls
+			for range 200 {
+				change.Add(1)
+				syncLike(t, cfg, &change, &seen, &working, &passes)
+			}
+		})
+	}
+	group.Wait()
+	if seen.Load() != change.Load() {
+		t.Errorf("the last pass saw change %d of %d", seen.Load(), change.Load())
+	}
+	if n := passes.Load(); n > change.Load() {
+		t.Errorf("%d passes for %d calls", n, change.Load())
+	}
+}
+
+func syncLike(t *testing.T, cfg *hclconfig.Config, change, seen, working, passes *atomic.Int64) {
+	d, err := openFold(cfg)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer d.close()
+	held, err := d.join()
+	for held && err == nil {
+		if working.Add(1) != 1 {
+			t.Error("two passes at a time")
+		}
+		if err = d.begin(); err != nil {
+			break
+		}
+		passes.Add(1)
+		now := change.Load() // what a pass reads
+		if now < seen.Load() {
+			t.Error("a pass went back")
+		}
+		seen.Store(now)
+		working.Add(-1)
+		held, err = d.again()
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
