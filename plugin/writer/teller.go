@@ -186,6 +186,10 @@ func (w *Writer) install(ctx context.Context, e *entry, target Target) (how stri
 		return "", err
 	}
 	*d = delivery{sha256: facts.SHA256, filed: filed, outcome: outcome, at: now}
+	if outcome.How != Unchanged {
+		w.log.Info("installed", "target", target.Name(), "job", e.cert.Job, "name", e.cert.Name, "how", outcome.How,
+			"status", facts.Status, "this_update", facts.ThisUpdate.UTC().Format(time.RFC3339))
+	}
 	return outcome.How, nil
 }
 
