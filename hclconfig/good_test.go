@@ -76,7 +76,7 @@ func TestMinimal(t *testing.T) {
 
 func TestFull(t *testing.T) {
 	top := Fetch{
-		MinDelay: 10 * time.Minute, MaxDelay: 2 * time.Hour, Timeout: 5 * time.Second,
+		MinDelay: 10 * time.Minute, MaxDelay: 2 * time.Hour, Timeout: 5 * time.Second, Proxy: "http://user:geheim@proxy.example.com:3128",
 		Responder: []string{"http://ocsp.example.com/r1", "https://10.0.0.1:8443"}, Host: "ocsp.example.com",
 		TrustedResponders: "/etc/ocsp/responders.pem", TrustedIssuers: "/etc/ocsp/issuers.pem",
 		AllowedResponders: []string{"*.example.com", "10.0.0.1"}, AllowPrivateAddresses: true, AllowSHA1Signatures: true,
@@ -156,7 +156,7 @@ func TestFullHasEverythingThatWorks(t *testing.T) {
 	untouched(DefaultConsul(), *c.Consul, "Datacenters", "TokenFile")
 	untouched(DefaultConsul().TLS, c.Consul.TLS)
 	untouched(Default().Announce, c.Announce)
-	untouched(Default().Fetch, c.Fetch, "Proxy", "History")
+	untouched(Default().Fetch, c.Fetch, "History")
 	untouched(DefaultHAProxy(), c.Jobs[0].HAProxy[0], "Discover", "MaxConcurrent", "Placeholder")
 }
 

@@ -28,7 +28,6 @@ func notYet() []unsupported {
 		{"on_event.events", Default().OnEvent.Events},
 		{"on_event.timeout", Default().OnEvent.Timeout},
 		{"consul.datacenters", []string(nil)},
-		{"fetch.proxy", ""},
 		{"fetch.history", 0},
 		{"crt_list", nil},
 		{"haproxy_config", nil},

@@ -32,7 +32,7 @@ func (i issuers) find(ctx context.Context, leaf *x509.Certificate, f fetch) (*x5
 	var failures []error
 	for _, url := range leaf.IssuingCertificateURL {
 		candidates, err := i.client.Issuer(ctx, responder.IssuerRequest{
-			URL: url, Timeout: f.settings.Timeout,
+			URL: url, Timeout: f.settings.Timeout, Proxy: f.settings.Proxy,
 			Guard: responder.Guard{
 				AllowPrivate: true, AllowPrivateAddresses: f.settings.AllowPrivateAddresses,
 				AllowedResponders: f.settings.AllowedResponders,

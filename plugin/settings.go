@@ -98,7 +98,7 @@ func newFetch(f hclconfig.Fetch) (fetch, error) {
 	}
 	s := fetcher.Settings{
 		MinDelay: f.MinDelay, MaxDelay: f.MaxDelay, Timeout: f.Timeout,
-		Host: f.Host, Off: f.Off(),
+		Proxy: f.Proxy, Host: f.Host, Off: f.Off(),
 		TrustedResponders: responders, AllowedResponders: f.AllowedResponders,
 		AllowPrivateAddresses: f.AllowPrivateAddresses, AllowSHA1Signatures: f.AllowSHA1Signatures,
 		Concurrency: f.Concurrency, Rate: float64(f.Rate),

@@ -16,7 +16,7 @@
 //   - A failure has a one-word reason, is counted under it, logged when it
 //     first occurs and when it changes, and reported as trouble.
 //
-// Limits: there is no HTTP caching and no proxy. Work in progress is bounded for
+// Limits: there is no HTTP caching. Work in progress is bounded for
 // each responder host, not over all of them.
 //
 // The parts: schedule.go says when, as pure functions; lanes.go is the queues by

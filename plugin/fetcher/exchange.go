@@ -30,7 +30,8 @@ func (f *Fetcher) exchange(ctx context.Context, t Target, url, method string) (*
 		return nil, &failure{reason: Request, err: err}
 	}
 	answer, err := f.ask(ctx, responder.Request{
-		URL: url, OCSP: request, Host: t.Settings.Host, Method: method, Timeout: t.Settings.Timeout, Guard: t.guard(),
+		URL: url, OCSP: request, Host: t.Settings.Host, Method: method, Timeout: t.Settings.Timeout,
+		Proxy: t.Settings.Proxy, Guard: t.guard(),
 	})
 	f.count(answer, err)
 	if err != nil {

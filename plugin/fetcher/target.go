@@ -28,6 +28,8 @@ type Settings struct {
 	Responders []string
 	// Off switches fetching off.
 	Off bool
+	// Proxy is a URL or host:port; empty: what HTTP_PROXY and NO_PROXY say.
+	Proxy string
 	// Host replaces the Host header.
 	Host string
 	// TrustedResponders may sign responses besides the issuer and its delegates.
@@ -112,7 +114,7 @@ func (t Target) label() string {
 func sameQuestion(a, b Target) bool {
 	x, y := a.Settings, b.Settings
 	return sameCertificate(a.Issuer, b.Issuer) && a.Announced == b.Announced &&
-		x.Off == y.Off && x.Host == y.Host &&
+		x.Off == y.Off && x.Host == y.Host && x.Proxy == y.Proxy &&
 		x.AllowPrivateAddresses == y.AllowPrivateAddresses && x.AllowSHA1Signatures == y.AllowSHA1Signatures &&
 		slices.Equal(x.Responders, y.Responders) && slices.Equal(x.AllowedResponders, y.AllowedResponders) &&
 		slices.EqualFunc(x.TrustedResponders, y.TrustedResponders, sameCertificate)

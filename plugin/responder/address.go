@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"syscall"
 )
 
@@ -95,15 +96,39 @@ func guardDial(allowPrivate bool) func(context.Context, string, string, syscall.
 		if err != nil {
 			return fmt.Errorf("%w: %s %q", errAddress, network, address)
 		}
-		switch reachOf(target.Addr()) {
-		case public:
-			return nil
-		case private:
-			if allowPrivate {
-				return nil
-			}
-			return fmt.Errorf("%w: %s is private or loopback; allow_private_addresses or allowed_responders permit it", errAddress, target.Addr())
-		}
-		return fmt.Errorf("%w: %s is link-local, multicast or a cloud's metadata service", errAddress, target.Addr())
+		return checkAddress(target.Addr(), allowPrivate)
 	}
+}
+
+func checkAddress(a netip.Addr, allowPrivate bool) error {
+	switch reachOf(a) {
+	case public:
+		return nil
+	case private:
+		if allowPrivate {
+			return nil
+		}
+		return fmt.Errorf("%w: %s is private or loopback; allow_private_addresses or allowed_responders permit it", errAddress, a)
+	}
+	return fmt.Errorf("%w: %s is link-local, multicast or a cloud's metadata service", errAddress, a)
+}
+
+// checkLiteral is what can be said of a host that a proxy will resolve: a
+// literal address is held to the rules. What is no proper address and yet may
+// be read as one, such as 0x7f.1 or digits of another script, is refused.
+func checkLiteral(host string, allowPrivate bool) error {
+	host = strings.ToLower(strings.TrimRight(host, "."))
+	if a, err := netip.ParseAddr(host); err == nil {
+		return checkAddress(a, allowPrivate)
+	}
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	switch {
+	case host == "localhost" || last == "localhost":
+		return checkAddress(netip.AddrFrom4([4]byte{127, 0, 0, 1}), allowPrivate)
+	case strings.IndexFunc(host, func(r rune) bool { return r <= ' ' || r >= 0x7f }) >= 0:
+		return fmt.Errorf("%w: host %.80q is not plain ASCII", errAddress, host)
+	case last == "" || strings.Trim(last, "0123456789") == "" || strings.HasPrefix(last, "0x") && strings.Trim(last[2:], "0123456789abcdef") == "":
+		return fmt.Errorf("%w: %.80q is no proper address", errAddress, host)
+	}
+	return nil
 }

@@ -19,6 +19,8 @@ func classify(ctx context.Context, err error) Reason {
 	switch {
 	case errors.Is(err, errAddress):
 		return AddressForbidden
+	case isProxy(err) && ctx.Err() == nil:
+		return Proxy
 	case errors.As(err, &dns):
 		return DNS
 	case errors.Is(ctx.Err(), context.Canceled):

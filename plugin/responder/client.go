@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"golang.org/x/net/http/httpproxy"
 )
 
 // Limits of one exchange.
@@ -30,6 +32,10 @@ type Config struct {
 	RootCAs *x509.CertPool
 	// Resolver resolves host names; nil: the system's.
 	Resolver *net.Resolver
+	// Proxy says which proxy a request goes through that names none; nil: what
+	// HTTP_PROXY, HTTPS_PROXY and NO_PROXY say when the client is made. Its
+	// NoProxy counts for requests that name one, too.
+	Proxy *httpproxy.Config
 	// Now is the clock by which dates in Retry-After are read; default time.Now.
 	Now func() time.Time
 }
@@ -41,6 +47,7 @@ type Client struct {
 	// A pool of connections for each set of rules under which they were
 	// dialled, so that reuse can't go around the guard.
 	strict, loose *http.Transport
+	proxies       *proxies
 	methods       methodMemory
 }
 
@@ -57,12 +64,13 @@ func New(c Config) *Client {
 		now:       c.Now,
 		strict:    newTransport(c, false),
 		loose:     newTransport(c, true),
+		proxies:   newProxies(c),
 		methods:   methodMemory{now: c.Now},
 	}
 }
 
-// newTransport dials under one set of rules. Proxy stays nil: behind a proxy
-// the dialled address would say nothing.
+// newTransport dials under one set of rules. Its Proxy stays nil where the
+// request's own host is dialled: behind a proxy the address would say nothing.
 func newTransport(c Config, allowPrivate bool) *http.Transport {
 	dialer := &net.Dialer{
 		Timeout:        DefaultTimeout,
@@ -88,4 +96,5 @@ func newTransport(c Config, allowPrivate bool) *http.Transport {
 func (c *Client) Close() {
 	c.strict.CloseIdleConnections()
 	c.loose.CloseIdleConnections()
+	c.proxies.closeIdle()
 }

@@ -10,10 +10,13 @@
 //     checked on the address that is dialled, after DNS, for every connection;
 //     a connection made under loose rules never serves a request under strict
 //     ones.
+//   - Where a proxy is set, in the request or by HTTP_PROXY, HTTPS_PROXY and
+//     NO_PROXY, it is the proxy's address that is dialled, and it may be
+//     private. Host names are then the proxy's to resolve: what is checked is
+//     allowed_responders and every literal address.
 //   - A failure is a [*Failure] with a one-word [Reason], or, where there is a
 //     body with the form of an OCSP response, an [*Answer].
 //
 // What is not: the answer is not verified, neither is the issuer certificate.
-// Whoever asked does that, with its own clock and certificates. Proxies are not
-// used, and the environment's are ignored. Nothing is cached.
+// Whoever asked does that, with its own clock and certificates. Nothing is cached.
 package responder

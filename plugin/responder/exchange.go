@@ -24,7 +24,10 @@ type Request struct {
 	Method string
 	// Timeout bounds the whole exchange; 0: DefaultTimeout.
 	Timeout time.Duration
-	Guard   Guard
+	// Proxy is a URL or host:port; empty: the client's. Hosts of NO_PROXY and
+	// loopback are asked directly all the same.
+	Proxy string
+	Guard Guard
 }
 
 // Answer is a body with the outer form of an OCSPResponse. It is not verified.
@@ -148,7 +151,7 @@ func curable(a *Answer, f *Failure) bool {
 
 // ask sends the question by one method and judges the outer form of the answer.
 func (c *Client) ask(ctx context.Context, r Request, base *url.URL, get, method string) (*Answer, *Failure) {
-	h := hop{method: method, url: base, host: r.Host, accept: typeResponse, max: MaxBody}
+	h := hop{method: method, url: base, host: r.Host, proxy: r.Proxy, accept: typeResponse, max: MaxBody}
 	if method == http.MethodGet {
 		u, err := url.Parse(get)
 		if err != nil || get == "" {
@@ -172,9 +175,7 @@ func (c *Client) ask(ctx context.Context, r Request, base *url.URL, get, method 
 	}
 	switch {
 	case p.status != http.StatusOK:
-		f := p.failure(HTTPStatus, r.URL, method, nil)
-		f.HTTPStatus = p.status
-		return nil, f
+		return nil, p.refusal(r.URL, method)
 	case len(p.body) == 0:
 		return nil, p.failure(Empty, r.URL, method, nil)
 	}

@@ -16,6 +16,7 @@ type hop struct {
 	method      string
 	url         *url.URL
 	host        string // Host header; "": the URL's
+	proxy       string // "": the client's
 	accept      string
 	body        []byte
 	contentType string
@@ -35,6 +36,15 @@ type page struct {
 
 func (p *page) failure(reason Reason, url, method string, err error) *Failure {
 	return &Failure{Reason: reason, URL: url, Method: method, RetryAfter: p.retryAfter, Requests: p.requests, Err: err}
+}
+
+// refusal is the failure of an HTTP status other than 200.
+func (p *page) refusal(url, method string) *Failure {
+	f := p.failure(HTTPStatus, url, method, nil)
+	if f.HTTPStatus = p.status; p.status == http.StatusProxyAuthRequired {
+		f.Reason = Proxy
+	}
+	return f
 }
 
 // fetch sends h and follows redirects. URL and Method of the failure are for
@@ -63,9 +73,9 @@ func (c *Client) send(ctx context.Context, h hop, g Guard, n int) (p *page, next
 	if err != nil {
 		return nil, nil, &Failure{Reason: BadURL, Requests: n, Err: err}
 	}
-	transport := c.strict
-	if privateToo {
-		transport = c.loose
+	transport, err := c.transport(h, privateToo)
+	if err != nil {
+		return nil, nil, &Failure{Reason: classify(ctx, err), Requests: n, Err: err}
 	}
 	failed := func(err error) *Failure {
 		f := &Failure{Reason: classify(ctx, err), Requests: n + 1, Err: err}

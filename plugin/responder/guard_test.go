@@ -165,14 +165,6 @@ func TestARedirectedPOSTKeepsItsQuestion(t *testing.T) {
 	}
 }
 
-func TestTheEnvironmentsProxyIsNotUsed(t *testing.T) {
-	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
-	resolver := fakeDNS(t, map[string][4]byte{"ocsp.example.com.": {169, 254, 1, 1}})
-	_, err := newClient(t, responder.Config{Resolver: resolver}).Exchange(t.Context(),
-		responder.Request{URL: "http://ocsp.example.com/", Guard: own()})
-	failure(t, err, responder.AddressForbidden)
-}
-
 // fakeDNS is a resolver that knows these A records only.
 func fakeDNS(t *testing.T, records map[string][4]byte) *net.Resolver {
 	t.Helper()

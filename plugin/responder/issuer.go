@@ -19,7 +19,9 @@ type IssuerRequest struct {
 	URL string
 	// Timeout bounds the whole download; 0: DefaultTimeout.
 	Timeout time.Duration
-	Guard   Guard
+	// Proxy is as that of a [Request].
+	Proxy string
+	Guard Guard
 }
 
 // Issuer downloads the certificates behind a caIssuers URL: DER, PEM or PKCS #7,
@@ -33,16 +35,14 @@ func (c *Client) Issuer(ctx context.Context, r IssuerRequest) ([]*x509.Certifica
 	if err != nil {
 		return nil, &Failure{Reason: BadURL, URL: r.URL, Err: err}
 	}
-	p, f := c.fetch(ctx, hop{method: http.MethodGet, url: u, accept: "*/*", max: MaxIssuer}, r.Guard)
+	p, f := c.fetch(ctx, hop{method: http.MethodGet, url: u, proxy: r.Proxy, accept: "*/*", max: MaxIssuer}, r.Guard)
 	if f != nil {
 		f.URL, f.Method = r.URL, http.MethodGet
 		return nil, f
 	}
 	switch {
 	case p.status != http.StatusOK:
-		f := p.failure(HTTPStatus, r.URL, http.MethodGet, nil)
-		f.HTTPStatus = p.status
-		return nil, f
+		return nil, p.refusal(r.URL, http.MethodGet)
 	case len(p.body) == 0:
 		return nil, p.failure(Empty, r.URL, http.MethodGet, nil)
 	}

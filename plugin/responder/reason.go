@@ -16,6 +16,7 @@ const (
 	BadURL           Reason = "bad-url"
 	HostForbidden    Reason = "host-forbidden"
 	AddressForbidden Reason = "address-forbidden"
+	Proxy            Reason = "proxy"
 	DNS              Reason = "dns"
 	Refused          Reason = "refused"
 	Unreachable      Reason = "unreachable"
@@ -46,6 +47,7 @@ func Reasons() []ReasonMeaning {
 		{BadURL, "the responder's URL is not http or https, has no host or carries a password"},
 		{HostForbidden, "allowed_responders does not name the host"},
 		{AddressForbidden, "the host has an address that may not be dialled"},
+		{Proxy, "the proxy could not be reached, or refused to pass the request on"},
 		{DNS, "the host's name could not be resolved"},
 		{Refused, "nothing listens on the responder's port"},
 		{Unreachable, "no route to the responder"},
@@ -72,7 +74,7 @@ type Failure struct {
 	URL string
 	// Method is empty if the request was not sent.
 	Method string
-	// HTTPStatus is zero unless Reason is HTTPStatus.
+	// HTTPStatus is zero unless Reason is HTTPStatus or Proxy.
 	HTTPStatus int
 	// RetryAfter is what the server asked for, 0 to 24 h.
 	RetryAfter time.Duration

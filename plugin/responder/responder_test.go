@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ocsp"
+	"golang.org/x/net/http/httpproxy"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
@@ -24,6 +25,9 @@ func own() responder.Guard { return responder.Guard{AllowPrivate: true} }
 
 func newClient(t *testing.T, c responder.Config) *responder.Client {
 	t.Helper()
+	if c.Proxy == nil {
+		c.Proxy = &httpproxy.Config{} // whatever the environment of the tests
+	}
 	client := responder.New(c)
 	t.Cleanup(client.Close)
 	return client

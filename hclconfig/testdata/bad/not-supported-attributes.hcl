@@ -11,13 +11,9 @@ consul {
   datacenters = ["dc2"]
 }
 fetch {
-  proxy   = "http://user:geheim@proxy.example.com:3128"
   history = 10
 }
 job "edge" {
-  fetch {
-    proxy = "127.0.0.1:3128"
-  }
   deliver "haproxy" {
     discover       = true
     max_concurrent = 2

@@ -90,6 +90,7 @@ fetch {
   min_delay = "5m"  # the next fetch is at half of a response's life,
   max_delay = "1h"  # but neither sooner nor later than these
   timeout   = "10s" # for one exchange from connecting to the last byte
+  proxy     = ""    # URL or host:port; empty: HTTP_PROXY and HTTPS_PROXY. NO_PROXY counts always
 
   responder          = [] # (*) URLs instead of the certificate's; [""]: don't fetch
   host               = "" # (*) Host header
@@ -161,6 +162,6 @@ on_event {
 # http           { address = … }
 # pull           { address = … }
 # consul         { datacenters = [] }
-# fetch          { proxy = ""  history = 0 }
+# fetch          { history = 0 }
 # job …          { crt_list { path = … }  haproxy_config { path = … }  canary { … } }
 # deliver …      { haproxy: discover, max_concurrent, placeholder; type nginx }

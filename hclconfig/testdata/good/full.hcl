@@ -55,6 +55,7 @@ fetch {
   min_delay               = "10m"
   max_delay               = "2h"
   timeout                 = "5s"
+  proxy                   = "http://user:geheim@proxy.example.com:3128"
   responder               = ["http://ocsp.example.com/r1", "https://10.0.0.1:8443"]
   host                    = "ocsp.example.com"
   trusted_responders      = "/etc/ocsp/responders.pem"
