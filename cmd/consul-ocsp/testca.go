@@ -18,6 +18,7 @@ func testcaCommands(e environment) map[string]*command {
 		"testca issue":  testcaIssue(e),
 		"testca revoke": testcaRevoke(e),
 		"testca serve":  testcaServe(e),
+		"testca faults": testcaFaults(e),
 	}
 }
 
@@ -34,7 +35,7 @@ A certificate authority in a folder, with its OCSP responder: for quick starts,
 rehearsals and tests, never for production. Keys lie unencrypted in the folder.
 It keeps openssl's index.txt, so that "openssl ocsp" can serve the same folder.
 
-The commands are init, issue, revoke and serve; each says more with -h.
+The commands are init, issue, revoke, serve and faults; each says more with -h.
 
 Example:
   consul-ocsp testca init ca
@@ -43,7 +44,7 @@ Example:
   consul-ocsp testca revoke ca www.example.com`)
 	c.run = func(c *command, args []string) int {
 		if len(args) > 0 {
-			return c.wrongUsage("%q is none of init, issue, revoke, serve", args[0])
+			return c.wrongUsage("%q is none of init, issue, revoke, serve, faults", args[0])
 		}
 		fmt.Fprintln(c.stderr, c.Help())
 		return exitUsage
@@ -87,6 +88,10 @@ Example:
 	var o testca.IssueOptions
 	c.flags.BoolVar(&o.MustStaple, "must-staple", false, "clients must refuse the certificate without a staple (RFC 7633)")
 	c.flags.Func("responder", "`URL` of the OCSP responder; may be given several times (default: none, the certificate has no responder)", urlFlag(&o.Responders))
+	c.flags.Func("responder-text", "`text` in place of the responder's URL, unchecked: for certificates that name nonsense; may be given several times", func(s string) error {
+		o.Responders = append(o.Responders, s)
+		return nil
+	})
 	c.flags.Func("issuer-url", "`URL` of the CA's certificate; may be given several times", urlFlag(&o.IssuerURLs))
 	days := c.flags.Int("days", 90, "`days` until the certificate ends; never later than its CA")
 	c.flags.BoolVar(&o.OmitIssuer, "no-issuer", false, "leave the CA's certificate out of the file")

@@ -16,10 +16,16 @@ Answers OCSP requests, by GET and POST, for the certificates in DIR as they are
 at that moment, until it is interrupted. Prints its address once it listens, and
 logs each request. The CA's certificate is at /ca.crt.
 
+With -fault it goes wrong in one way, to rehearse what then happens: with
+-fault=NAME always, with -fault=NAME@N for the first N requests. The names are
+those that "consul-ocsp testca faults" lists.
+
 Example:
-  consul-ocsp testca serve -listen=127.0.0.1:8888 -validity=1h ca`)
+  consul-ocsp testca serve -listen=127.0.0.1:8888 -validity=1h ca
+  consul-ocsp testca serve -fault=503@3 ca`)
 	listen := c.flags.String("listen", "127.0.0.1:8888", "`address` to listen at; port 0 takes a free one")
 	validity := c.flags.Duration("validity", time.Hour, "nextUpdate is this `time` after thisUpdate")
+	fault := c.flags.String("fault", "", "`NAME` of what goes wrong, or NAME@N")
 	c.run = func(c *command, args []string) int {
 		switch {
 		case len(args) != 1:
@@ -27,12 +33,15 @@ Example:
 		case *validity < time.Second:
 			return c.wrongUsage("-validity: %v is less than a second", *validity)
 		}
-		return serveCA(c, args[0], *listen, *validity)
+		if err := testca.CheckFault(*fault); err != nil {
+			return c.wrongUsage("-fault: %v", err)
+		}
+		return serveCA(c, args[0], *listen, testca.ResponderOptions{Validity: *validity, Fault: *fault})
 	}
 	return c
 }
 
-func serveCA(c *command, dir, listen string, validity time.Duration) int {
+func serveCA(c *command, dir, listen string, o testca.ResponderOptions) int {
 	ctx, stop := c.interrupted()
 	defer stop()
 	ca, err := testca.Open(dir)
@@ -45,17 +54,14 @@ func serveCA(c *command, dir, listen string, validity time.Duration) int {
 	}
 	requests := log.New(c.stderr, "", log.LstdFlags|log.LUTC)
 	fmt.Fprintf(c.stdout, "OCSP responder for %s at http://%s\n", printable(dir), l.Addr())
-	err = ca.Serve(ctx, l, testca.ResponderOptions{
-		Validity: validity,
-		OnRequest: func(serial *big.Int, method string) {
-			if serial == nil {
-				requests.Printf("%s unreadable request", printable(method))
-				return
-			}
-			requests.Printf("%s serial %x", printable(method), serial.Bytes())
-		},
-	})
-	if err != nil {
+	o.OnRequest = func(serial *big.Int, method string) {
+		if serial == nil {
+			requests.Printf("%s unreadable request", printable(method))
+			return
+		}
+		requests.Printf("%s serial %x", printable(method), serial.Bytes())
+	}
+	if err := ca.Serve(ctx, l, o); err != nil {
 		return c.failed(err)
 	}
 	return exitOK

@@ -3,28 +3,14 @@ package testca
 import (
 	"bytes"
 	"crypto"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/base64"
-	"encoding/hex"
-	"errors"
-	"fmt"
-	"io"
 	"math/big"
 	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/crypto/ocsp"
 )
-
-// maxRequest bounds an OCSP request, in a body as in a path.
-const maxRequest = 16 << 10
-
-// maxPrefix bounds the slashes before the request in a path.
-const maxPrefix = 16
 
 // ResponderOptions describe how a responder answers.
 type ResponderOptions struct {
@@ -42,6 +28,11 @@ type ResponderOptions struct {
 	Signer     crypto.Signer
 	SignerCert *x509.Certificate
 
+	// Fault makes the responder go wrong: the name of one of Faults, and after
+	// it perhaps "@" and how many requests it spoils, after which all goes
+	// well. Faults of connections need Serve. See CheckFault.
+	Fault string
+
 	// OnRequest, where set, is told of every OCSP request before it is
 	// answered: the serial number asked for (nil where the request was
 	// unreadable) and the HTTP method. It may be called concurrently.
@@ -53,6 +44,7 @@ type ResponderOptions struct {
 // …/ca.crt` with the CA's certificate (DER), for AIA. The CertID's hash is the
 // request's. A nonce is ignored (RFC 5019, 2.2.1). It should see the path as it
 // came: an http.ServeMux before it redirects requests whose base64 has `//`.
+// Where o.Fault is wrong, each answer is an HTTP 500 that says so.
 func (c *CA) Responder(o ResponderOptions) http.Handler {
 	if o.Validity == 0 {
 		o.Validity = time.Hour
@@ -63,19 +55,30 @@ func (c *CA) Responder(o ResponderOptions) http.Handler {
 	if o.OnRequest == nil {
 		o.OnRequest = func(*big.Int, string) {}
 	}
-	return &responder{ca: c, o: o, index: cachedIndex{ca: c}}
+	r := &responder{ca: c, o: o, index: cachedIndex{ca: c}}
+	if f, n, err := parseFault(o.Fault); err != nil {
+		r.wrong = err
+	} else {
+		r.spoiler = newSpoiler(c, f, n)
+	}
+	return r
 }
 
 type responder struct {
-	ca    *CA
-	o     ResponderOptions
-	index cachedIndex
+	ca      *CA
+	o       ResponderOptions
+	index   cachedIndex
+	spoiler *spoiler
+	wrong   error // of o.Fault
 }
 
 func (r *responder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	var asked *ocsp.Request
 	var err error
 	switch {
+	case r.wrong != nil:
+		http.Error(w, r.wrong.Error(), http.StatusInternalServerError)
+		return
 	case req.Method == http.MethodGet && strings.HasSuffix(req.URL.Path, "/ca.crt"):
 		w.Header().Set("Content-Type", "application/pkix-cert")
 		w.Write(r.ca.cert.Raw)
@@ -89,38 +92,39 @@ func (r *responder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, "an OCSP responder takes GET and POST", http.StatusMethodNotAllowed)
 		return
 	}
+	x := &exchange{spoiler: r.spoiler, fault: r.spoiler.next(), w: w, req: req, now: r.o.Now()}
 	if err != nil {
 		r.o.OnRequest(nil, req.Method)
-		sendError(w, ocsp.Malformed)
-		return
+		x.page = errorPage(ocsp.Malformed)
+	} else {
+		r.o.OnRequest(asked.SerialNumber, req.Method)
+		x.page = r.answer(x, asked)
 	}
-	r.o.OnRequest(asked.SerialNumber, req.Method)
-	r.answer(w, req, asked)
+	x.send()
 }
 
-// answer looks the certificate up and sends what the index says.
-func (r *responder) answer(w http.ResponseWriter, req *http.Request, asked *ocsp.Request) {
-	now := r.o.Now()
+// answer looks the certificate up and makes the page that says what the index
+// says.
+func (r *responder) answer(x *exchange, asked *ocsp.Request) *page {
 	a := Answer{
 		Serial:     asked.SerialNumber,
 		Hash:       asked.HashAlgorithm,
-		ThisUpdate: now.Add(-r.o.Backdate),
-		NextUpdate: firstTime(now, now).Add(r.o.Validity),
-		ProducedAt: now,
+		ThisUpdate: x.now.Add(-r.o.Backdate),
+		NextUpdate: firstTime(x.now, x.now).Add(r.o.Validity),
+		ProducedAt: x.now,
 		Signer:     r.o.Signer,
 		SignerCert: r.o.SignerCert,
 	}
 	ours, err := newCertID(asked.HashAlgorithm, r.ca.cert, asked.SerialNumber)
 	if err != nil || !bytes.Equal(ours.NameHash, asked.IssuerNameHash) || !bytes.Equal(ours.KeyHash, asked.IssuerKeyHash) {
-		sendError(w, ocsp.Unauthorized)
-		return
+		return errorPage(ocsp.Unauthorized)
 	}
 	index, err := r.index.get()
 	if err != nil {
-		sendError(w, ocsp.InternalError)
-		return
+		return errorPage(ocsp.InternalError)
 	}
-	switch entry := index.find(asked.SerialNumber); {
+	entry := index.find(asked.SerialNumber)
+	switch {
 	case entry != nil && entry.status == 'V':
 		a.Status = ocsp.Good
 	case entry != nil && entry.status == 'R':
@@ -128,78 +132,19 @@ func (r *responder) answer(w http.ResponseWriter, req *http.Request, asked *ocsp
 	case r.o.SignUnknown:
 		a.Status = ocsp.Unknown
 	default:
-		sendError(w, ocsp.Unauthorized)
-		return
+		return errorPage(ocsp.Unauthorized)
+	}
+	if entry != nil {
+		x.serial, x.expires = entry.serial, entry.expires
+	}
+	if x.fault.sign != nil {
+		if err := x.fault.sign(x, &a); err != nil {
+			return errorPage(ocsp.InternalError)
+		}
 	}
 	der, err := r.ca.Respond(a)
 	if err != nil {
-		sendError(w, ocsp.InternalError)
-		return
+		return errorPage(ocsp.InternalError)
 	}
-	sendAnswer(w, der, a, now)
-}
-
-// sendAnswer sets the header fields of RFC 5019, 6.2.
-func sendAnswer(w http.ResponseWriter, der []byte, a Answer, now time.Time) {
-	sum := sha256.Sum256(der)
-	h := w.Header()
-	h.Set("Content-Type", "application/ocsp-response")
-	h.Set("Content-Length", strconv.Itoa(len(der)))
-	h.Set("Date", now.UTC().Format(http.TimeFormat))
-	h.Set("Last-Modified", a.ThisUpdate.UTC().Format(http.TimeFormat))
-	h.Set("Expires", a.NextUpdate.UTC().Format(http.TimeFormat))
-	h.Set("ETag", `"`+hex.EncodeToString(sum[:])+`"`)
-	h.Set("Cache-Control", fmt.Sprintf("max-age=%d, public, no-transform, must-revalidate", max(0, int(a.NextUpdate.Sub(now).Seconds()))))
-	w.Write(der)
-}
-
-// sendError sends an OCSP status without content. Its HTTP status is 200: HTTP
-// worked.
-func sendError(w http.ResponseWriter, status ocsp.ResponseStatus) {
-	der := ErrorResponse(status)
-	w.Header().Set("Content-Type", "application/ocsp-response")
-	w.Header().Set("Content-Length", strconv.Itoa(len(der)))
-	w.Header().Set("Cache-Control", "no-store")
-	w.Write(der)
-}
-
-func requestInBody(body io.Reader) (*ocsp.Request, error) {
-	der, err := io.ReadAll(body)
-	if err != nil {
-		return nil, err
-	}
-	return ocsp.ParseRequest(der)
-}
-
-// requestInPath finds the base64 of a request in an escaped path. Where it begins
-// is not known: the responder's URL may have a path of its own, and `/` is a
-// letter of base64. So the places behind the first slashes are tried, from the
-// left.
-func requestInPath(path string) (*ocsp.Request, error) {
-	if len(path) > maxRequest {
-		return nil, errors.New("path too long")
-	}
-	for range maxPrefix {
-		_, rest, found := strings.Cut(path, "/")
-		if !found {
-			break
-		}
-		path = rest
-		if asked, err := decodePath(path); err == nil {
-			return asked, nil
-		}
-	}
-	return nil, errors.New("no OCSP request in the path")
-}
-
-func decodePath(escaped string) (*ocsp.Request, error) {
-	text, err := url.PathUnescape(escaped)
-	if err != nil {
-		return nil, err
-	}
-	der, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "="))
-	if err != nil {
-		return nil, err
-	}
-	return ocsp.ParseRequest(der)
+	return answerPage(der, a, x.now)
 }
