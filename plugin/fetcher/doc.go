@@ -16,11 +16,16 @@
 //   - A failure has a one-word reason, is counted under it, logged when it
 //     first occurs and when it changes, and reported as trouble.
 //
-// Limits: there is no HTTP caching. Work in progress is bounded for
+// HTTP caching (RFC 9111) is used to be polite, and never to ask later: the held
+// response is named in the request where the responder gave it a name, max-age
+// pulls a refresh earlier, and what a cache kept too long is asked for once more
+// past it, then by POST.
+//
+// Limits: work in progress is bounded for
 // each responder host, not over all of them.
 //
 // The parts: schedule.go says when, as pure functions; lanes.go is the queues by
-// host; exchange.go asks and verifies; flow.go takes one certificate through;
-// run.go and pass.go are the two ways to run; publish.go and trouble.go carry
+// host; exchange.go asks and verifies; asking.go chooses whom and how; flow.go
+// takes one certificate through; run.go and pass.go are the two ways to run; publish.go and trouble.go carry
 // the outcome away.
 package fetcher

@@ -58,6 +58,11 @@ type item struct {
 	mentioned       bool      // that nothing is fetched for it
 	asked           time.Time
 
+	// versions are what responders call what they gave last, by URL; bypass is
+	// the last try to get past their caches.
+	versions map[string]version
+	bypass   bypass
+
 	busy  bool
 	gone  bool      // no target any more
 	again bool      // a change came while busy

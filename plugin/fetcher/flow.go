@@ -3,7 +3,6 @@ package fetcher
 import (
 	"context"
 	"errors"
-	"net/http"
 	"time"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
@@ -35,9 +34,13 @@ type turn struct {
 	it     *item
 	target Target
 	urls   []string
-	at     int    // the URL that is asked
-	method string // "": the usual one
-	found  bool   // the store was read in this turn
+	at     int  // the URL that is asked
+	how    how  // it is asked
+	found  bool // the store was read in this turn
+	// second is a verified response that may be one that a cache kept too long.
+	second *reply
+	// freshUntil is that of the response that was received.
+	freshUntil time.Time
 	// tried is what a dry round fetched.
 	tried *record.Staple
 	// what failed so far
@@ -115,34 +118,6 @@ func (t *turn) askOrRest() {
 		return
 	}
 	t.submit(hostOf(t.urls[0]), t.askOne)
-}
-
-// askOne asks the responder that is next.
-func (t *turn) askOne() {
-	url := t.urls[t.at]
-	t.f.mu.Lock()
-	t.it.asked = t.f.c.Now()
-	t.f.mu.Unlock()
-	facts, failed := t.f.exchange(t.ctx, t.target, url, t.method)
-	switch {
-	case failed == nil:
-		t.received(NewStaple(facts, t.target, url))
-		return
-	case t.ctx.Err() != nil:
-		return // the round ends; nothing was learned of the responder
-	}
-	if failed.retryPOST && t.method == "" {
-		t.method = http.MethodPost
-		t.submit(hostOf(url), t.askOne)
-		return
-	}
-	t.at, t.method = t.at+1, ""
-	t.note(failed)
-	if t.at < len(t.urls) {
-		t.submit(hostOf(t.urls[t.at]), t.askOne)
-		return
-	}
-	t.fail()
 }
 
 // note keeps what one responder failed by.

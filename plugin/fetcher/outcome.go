@@ -57,7 +57,7 @@ func (t *turn) nextAfterAnswer(now time.Time, p pace) time.Time {
 	if held == nil {
 		return now.Add(p.min)
 	}
-	return lifeOf(held).next(now, p, t.f.c.Rand())
+	return pulled(lifeOf(held).next(now, p, t.f.c.Rand()), t.freshUntil, now, p)
 }
 
 // tell logs a response.

@@ -94,6 +94,11 @@ type State struct {
 type Counts struct {
 	// Requests are the HTTP requests sent to responders.
 	Requests uint64
+	// Repeated are the exchanges made once more, past a cache or by POST, after
+	// a response that a cache may have kept too long.
+	Repeated uint64
+	// NotModified are answers that say that there is none but the held one.
+	NotModified uint64
 	// WrongTypes are answers with a Content-Type that is not OCSP's.
 	WrongTypes uint64
 	// Turns are the finished turns by outcome, Failures the failed exchanges

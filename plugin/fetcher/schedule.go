@@ -37,6 +37,15 @@ func (l life) next(now time.Time, p pace, jitter float64) time.Time {
 	return at.Add(-time.Duration(jitter * 0.1 * float64(at.Sub(earliest(low, at)))))
 }
 
+// pulled is the next fetch where the responder says until when its answer is
+// fresh: then, if that is earlier, though not before min has passed.
+func pulled(at, freshUntil, now time.Time, p pace) time.Time {
+	if freshUntil.IsZero() {
+		return at
+	}
+	return earliest(at, latest(freshUntil, now.Add(p.min)))
+}
+
 // last is the moment by which the response has been asked for once more: an
 // eighth of its life before its end, though not more than an hour or max.
 func (l life) last(p pace) time.Time {

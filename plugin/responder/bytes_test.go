@@ -1,6 +1,8 @@
 package responder
 
 import (
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,6 +78,66 @@ func FuzzRetryAfter(f *testing.F) {
 	f.Fuzz(func(t *testing.T, v string, now int64) {
 		if d := parseRetryAfter(v, time.Unix(now, 0)); d < 0 || d > maxRetryAfter {
 			t.Errorf("%q: %v", v, d)
+		}
+	})
+}
+
+func TestMaxAge(t *testing.T) {
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		control, age string
+		old          time.Duration // of the server's Date; < 0: none
+		want         time.Duration // after now; < 0: none
+	}{
+		{"max-age=3600", "", 0, time.Hour},
+		{"public, MAX-AGE=3600 , must-revalidate", "", 0, time.Hour},
+		{`max-age="3600"`, "", 0, time.Hour},
+		{"max-age=3600", "", -1, time.Hour},
+		{"max-age=3600", "", 20 * time.Minute, 40 * time.Minute},
+		{"max-age=3600", "600", 20 * time.Minute, 40 * time.Minute},
+		{"max-age=3600", "1800", 20 * time.Minute, 30 * time.Minute},
+		{"max-age=3600", "", -10 * time.Minute, time.Hour},
+		{"max-age=3600", "soon", 0, time.Hour},
+		{"max-age=3600", "99999999999999999999", 0, 0},
+		{"max-age=60", "", time.Hour, 0},
+		{"max-age=7200, max-age=3600", "", 0, time.Hour},
+		{"max-age=315360000000", "", 0, maxMaxAge},
+		{"max-age=0", "", 0, -1},
+		{"max-age=-1", "", 0, -1},
+		{"max-age=soon", "", 0, -1},
+		{"no-cache, max-age=60", "", 0, -1},
+		{"no-store", "", 0, -1},
+		{"s-maxage=60", "", 0, -1},
+		{"", "", 0, -1},
+	} {
+		h := http.Header{"Cache-Control": {c.control}, "Age": {c.age}}
+		date := now.Add(-c.old)
+		if c.old == -1 {
+			date = time.Time{}
+		}
+		got := freshUntil(h, date, now)
+		if c.want < 0 != got.IsZero() || c.want >= 0 && got.Sub(now) != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}
+
+func FuzzCachingHeaders(f *testing.F) {
+	for _, seed := range []string{`"tag"`, `W/"tag"`, "max-age=60, public", "Sat, 21 Nov 2026 12:01:00 GMT", "\"a\r\nX: y\"", `"`} {
+		f.Add(seed, seed, seed)
+	}
+	f.Fuzz(func(t *testing.T, tag, control, age string) {
+		h := http.Header{"Etag": {tag}, "Last-Modified": {tag}, "Cache-Control": {control}, "Age": {age}}
+		now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+		if until := freshUntil(h, now, now); !until.IsZero() && (until.Before(now) || until.Sub(now) > maxMaxAge) {
+			t.Errorf("%q: until %v", control, until)
+		}
+		sent := http.Header{}
+		parseValidators(h).set(sent)
+		for name, values := range sent {
+			if len(values[0]) > maxValidator+2 || strings.ContainsAny(values[0], "\r\n\x00") {
+				t.Errorf("%s: %q", name, values[0])
+			}
 		}
 	})
 }

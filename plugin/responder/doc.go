@@ -18,5 +18,6 @@
 //     body with the form of an OCSP response, an [*Answer].
 //
 // What is not: the answer is not verified, neither is the issuer certificate.
-// Whoever asked does that, with its own clock and certificates. Nothing is cached.
+// Whoever asked does that, with its own clock and certificates. No answer is
+// kept either: whoever keeps one may ask whether there is another since.
 package responder

@@ -22,6 +22,11 @@ type Request struct {
 	// Method is http.MethodGet or http.MethodPost for that one alone; empty:
 	// the usual one, then the other if that fails.
 	Method string
+	// Held are the validators of the answer that is held: asked by GET, the
+	// server may then say that there is no other.
+	Held Validators
+	// NoCache tells caches on the way to ask the responder itself.
+	NoCache bool
 	// Timeout bounds the whole exchange; 0: DefaultTimeout.
 	Timeout time.Duration
 	// Proxy is a URL or host:port; empty: the client's. Hosts of NO_PROXY and
@@ -32,6 +37,9 @@ type Request struct {
 
 // Answer is a body with the outer form of an OCSPResponse. It is not verified.
 type Answer struct {
+	// NotModified says that the server has no other answer than the one whose
+	// validators were sent. Then there is no Body and no Status.
+	NotModified bool
 	// Body is the DER as it came, at most MaxBody bytes.
 	Body []byte
 	// Status is the OCSPResponseStatus in it: 0 is successful.
@@ -46,6 +54,11 @@ type Answer struct {
 	// application/ocsp-response.
 	ContentType string
 	WrongType   bool
+	// Validators are those of the answer.
+	Validators Validators
+	// FreshUntil is how long the server wants the answer to be kept, zero where
+	// it does not say. It may have passed.
+	FreshUntil time.Time
 	// Date is the server's clock, zero where it sent none.
 	Date time.Time
 	// RetryAfter is what the server asked for, 0 to 24 h.
@@ -138,12 +151,12 @@ func (c *Client) order(base *url.URL, get, forced string) (first, other string) 
 // itself failed it can't, and a busy server is left alone.
 func curable(a *Answer, f *Failure) bool {
 	if f == nil {
-		return a.Status == malformedRequest
+		return a.Status == malformedRequest && !a.NotModified
 	}
 	switch f.Reason {
 	case HTTPStatus:
 		return f.HTTPStatus != http.StatusTooManyRequests && f.HTTPStatus != http.StatusServiceUnavailable
-	case Reset, Protocol, Redirect, Truncated, TooLarge, Empty, NotOCSP:
+	case Reset, Protocol, Redirect, NotModified, Truncated, TooLarge, Empty, NotOCSP:
 		return true
 	}
 	return false
@@ -151,8 +164,9 @@ func curable(a *Answer, f *Failure) bool {
 
 // ask sends the question by one method and judges the outer form of the answer.
 func (c *Client) ask(ctx context.Context, r Request, base *url.URL, get, method string) (*Answer, *Failure) {
-	h := hop{method: method, url: base, host: r.Host, proxy: r.Proxy, accept: typeResponse, max: MaxBody}
+	h := hop{method: method, url: base, host: r.Host, proxy: r.Proxy, accept: typeResponse, max: MaxBody, noCache: r.NoCache}
 	if method == http.MethodGet {
+		h.held = r.Held
 		u, err := url.Parse(get)
 		if err != nil || get == "" {
 			return nil, &Failure{Reason: BadURL, URL: r.URL, Err: errors.New("its query leaves no place for a request by GET")}
@@ -165,6 +179,14 @@ func (c *Client) ask(ctx context.Context, r Request, base *url.URL, get, method 
 	if f != nil {
 		f.URL, f.Method = r.URL, method
 		return nil, f
+	}
+	if p.status == http.StatusNotModified {
+		if h.held == (Validators{}) {
+			return nil, p.failure(NotModified, r.URL, method, nil)
+		}
+		a := newAnswer(p, method, 0)
+		a.NotModified, a.WrongType, a.Body = true, false, nil
+		return a, nil
 	}
 	status, form := sniff(p.body)
 	if form == wellFormed || form == cut && p.status == http.StatusOK {
@@ -191,6 +213,8 @@ func newAnswer(p *page, method string, status int) *Answer {
 		HTTPStatus:  p.status,
 		ContentType: p.contentType,
 		WrongType:   mediaType(p.contentType) != typeResponse,
+		Validators:  p.validators,
+		FreshUntil:  p.freshUntil,
 		Date:        p.date,
 		RetryAfter:  p.retryAfter,
 		Requests:    p.requests,

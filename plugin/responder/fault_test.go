@@ -52,7 +52,7 @@ func TestFaultsOfAResponder(t *testing.T) {
 		{"500", page(500, "text/plain", "no"), responder.HTTPStatus, "GET POST"},
 		{"429 is left alone", page(429, "text/plain", "no"), responder.HTTPStatus, "GET"},
 		{"503 is left alone", page(503, "text/plain", "no"), responder.HTTPStatus, "GET"},
-		{"304 for nothing that we hold", page(304, "", ""), responder.HTTPStatus, "GET POST"},
+		{"304 for nothing that we hold", page(304, "", ""), responder.NotModified, "GET POST"},
 		{"redirect to nowhere", page(302, "", ""), responder.HTTPStatus, "GET POST"},
 		{"oversize, length told", page(200, "application/ocsp-response", whole+strings.Repeat("x", responder.MaxBody)), responder.TooLarge, "GET POST"},
 		{"truncated DER", page(200, "application/ocsp-response", "\x30\x82\x01\x00\x0a\x01\x00\xa0"), responder.Truncated, "GET POST"},

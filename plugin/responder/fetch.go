@@ -20,6 +20,8 @@ type hop struct {
 	accept      string
 	body        []byte
 	contentType string
+	held        Validators // sent along
+	noCache     bool
 	max         int // longest body of the answer
 }
 
@@ -31,6 +33,8 @@ type page struct {
 	body        []byte
 	date        time.Time
 	retryAfter  time.Duration
+	validators  Validators
+	freshUntil  time.Time
 	requests    int
 }
 
@@ -126,6 +130,10 @@ func (c *Client) newRequest(ctx context.Context, h hop) (*http.Request, error) {
 	}
 	req.Header.Set("User-Agent", c.userAgent)
 	req.Header.Set("Accept", h.accept)
+	h.held.set(req.Header)
+	if h.noCache {
+		req.Header.Set("Cache-Control", "no-cache")
+	}
 	if h.contentType != "" {
 		req.Header.Set("Content-Type", h.contentType)
 	}
@@ -142,6 +150,8 @@ func (c *Client) newPage(resp *http.Response, u *url.URL, requests int) *page {
 	if d, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		p.date = d
 	}
+	p.validators = parseValidators(resp.Header)
+	p.freshUntil = freshUntil(resp.Header, p.date, c.now())
 	now := p.date
 	if now.IsZero() {
 		now = c.now()

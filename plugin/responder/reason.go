@@ -26,6 +26,7 @@ const (
 	Canceled         Reason = "canceled"
 	Protocol         Reason = "protocol"
 	Redirect         Reason = "redirect"
+	NotModified      Reason = "not-modified"
 	HTTPStatus       Reason = "http-status"
 	Truncated        Reason = "truncated"
 	TooLarge         Reason = "too-large"
@@ -57,6 +58,7 @@ func Reasons() []ReasonMeaning {
 		{Canceled, "given up because the agent or the command ends"},
 		{Protocol, "what came back is not HTTP"},
 		{Redirect, "more than 3 redirects, or one to something that is no http or https URL"},
+		{NotModified, "status 304, though no answer was named that the responder could mean"},
 		{HTTPStatus, "an HTTP status other than 200 without an OCSP response"},
 		{Truncated, "the body ended early"},
 		{TooLarge, "the body is larger than 64 KiB"},

@@ -1,0 +1,130 @@
+package fetcher
+
+import (
+	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
+)
+
+// version is a response as one responder names it.
+type version struct {
+	validators responder.Validators
+	sha256     string
+}
+
+// askOne asks the responder that is next, in the way that is next.
+func (t *turn) askOne() {
+	q := t.question()
+	got, failed := t.f.exchange(t.ctx, t.target, q)
+	switch {
+	case failed == nil && t.outdated(got, q):
+		t.second = newer(t.second, got)
+		t.askAgain(q.how + 1)
+	case failed == nil:
+		t.took(newer(got, t.second), q.url)
+	case t.ctx.Err() != nil:
+		// The round ends; nothing was learned of the responder.
+	case q.how == usually && failed.then != usually:
+		t.askAgain(failed.then)
+	default:
+		t.note(failed)
+		t.next(q, failed)
+	}
+}
+
+// next goes on after a failure: by POST where GET past caches did not help,
+// with what is there, or to the next responder.
+func (t *turn) next(q question, failed *failure) {
+	switch {
+	case q.how == uncached && failed.retryAfter == 0:
+		t.askAgain(byPOST)
+	case t.second != nil:
+		t.took(t.second, q.url)
+	default:
+		if t.at, t.how = t.at+1, usually; t.at < len(t.urls) {
+			t.submit(hostOf(t.urls[t.at]), t.askOne)
+			return
+		}
+		t.fail()
+	}
+}
+
+func (t *turn) askAgain(h how) {
+	t.how = h
+	t.submit(hostOf(t.urls[t.at]), t.askOne)
+}
+
+// question is what is asked next. Validators go along only where they name
+// what is held, and never past caches.
+func (t *turn) question() question {
+	q := question{url: t.urls[t.at], how: t.how}
+	t.f.mu.Lock()
+	defer t.f.mu.Unlock()
+	t.it.asked = t.f.c.Now()
+	if v, ok := t.it.versions[q.url]; ok && q.how == usually && t.it.held != nil && v.sha256 == t.it.held.Meta.SHA256 {
+		held := *t.it.held
+		q.validators, q.held = v.validators, &held
+	}
+	return q
+}
+
+// took ends the asking with a verified response.
+func (t *turn) took(r *reply, url string) {
+	t.freshUntil = r.freshUntil
+	t.f.mu.Lock()
+	if t.it.versions == nil || len(t.it.versions) >= 2*maxURLs {
+		t.it.versions = make(map[string]version)
+	}
+	t.it.versions[url] = version{validators: r.validators, sha256: r.staple.Meta.SHA256}
+	t.f.mu.Unlock()
+	t.received(r.staple)
+}
+
+// newer is the one of two replies that supersedes the other, else the first;
+// either may be nil.
+func newer(a, b *reply) *reply {
+	if a == nil || b != nil && b.staple.Meta.Supersedes(a.staple.Meta) {
+		return b
+	}
+	return a
+}
+
+// outdated reports whether a response looks like one that a cache kept too
+// long, so that it pays to ask again: it is older than the held one, or the
+// same past its half-life.
+func (t *turn) outdated(got *reply, q question) bool {
+	if !got.cached || q.how == byPOST {
+		return false
+	}
+	t.f.mu.Lock()
+	defer t.f.mu.Unlock()
+	it, now := t.it, t.f.c.Now()
+	switch {
+	case it.held == nil || got.staple.Meta.ThisUpdate.After(it.held.Meta.ThisUpdate):
+		return false
+	case got.staple.Meta.ThisUpdate.Before(it.held.Meta.ThisUpdate) || q.how == uncached:
+		return true
+	}
+	if !it.bypass.worth(it.held.Meta.SHA256, it.life(), now) {
+		return false
+	}
+	it.bypass = bypass{sha256: it.held.Meta.SHA256, left: it.life().until.Sub(now)}
+	return true
+}
+
+// bypass is when it was last tried whether there is something newer behind the
+// caches than one response, by the time that was left of it.
+type bypass struct {
+	sha256 string
+	left   time.Duration
+}
+
+// worth reports whether it is time to try: once past the half-life, then each
+// time that half of what was left has passed. Many CAs renew late, and should
+// not be asked three times at each refresh for it.
+func (b bypass) worth(sha256 string, l life, now time.Time) bool {
+	if now.Before(l.half()) {
+		return false
+	}
+	return b.sha256 != sha256 || l.until.Sub(now) <= b.left/2
+}
