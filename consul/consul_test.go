@@ -60,6 +60,8 @@ func TestConsul(t *testing.T) {
 		"Serve":               testServe,
 		"ServeLost":           testServeLost,
 		"LastSync":            testLastSync,
+		"Requests":            testRequests,
+		"RequestUnanswered":   testRequestUnanswered,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

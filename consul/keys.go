@@ -28,6 +28,8 @@ func (k keys) certificates() string          { return k.root + "v1/certificate/"
 func (k keys) certificate(id string) string  { return k.certificates() + id }
 func (k keys) nodes() string                 { return k.root + "v1/node/" }
 func (k keys) node(name string) string       { return k.nodes() + name }
+func (k keys) requests() string              { return k.root + "v1/request/" }
+func (k keys) request(id string) string      { return k.requests() + id }
 
 // readRule is the ACL rule that lets a token read any of the keys.
 func (k keys) readRule() string { return fmt.Sprintf(`key_prefix %q { policy = "read" }`, k.root) }
@@ -35,7 +37,7 @@ func (k keys) readRule() string { return fmt.Sprintf(`key_prefix %q { policy = "
 // writeRule is the ACL rule that lets a token write key: the narrowest that a
 // role of consul-ocsp is given.
 func (k keys) writeRule(key string) string {
-	for _, prefix := range []string{k.wanteds(), k.certificates()} {
+	for _, prefix := range []string{k.wanteds(), k.certificates(), k.requests()} {
 		if strings.HasPrefix(key, prefix) {
 			return fmt.Sprintf(`key_prefix %q { policy = "write" }`, prefix)
 		}

@@ -26,7 +26,7 @@ type FetchOptions struct {
 // FetchReport is what a pass of fetching came to.
 type FetchReport struct {
 	// LedBy is set when another agent leads, which fetches: then nothing was
-	// done here.
+	// done here, and the results, if any, are what that agent answered.
 	LedBy   *consul.HeldError
 	Results []FetchResult
 	// Published is set when the results are where nodes find them.
@@ -79,10 +79,13 @@ func Fetch(ctx context.Context, cfg *hclconfig.Config, fo FetchOptions, o Option
 		}
 		return term.Names(ctx, p.holding.names())
 	})
-	if errors.As(err, &report.LedBy) {
-		return report, nil
+	if !errors.As(err, &report.LedBy) {
+		return report, err
 	}
-	return report, err
+	if fo.Force && !fo.DryRun {
+		return report, p.ask(ctx, fo, report)
+	}
+	return report, nil
 }
 
 // readCertificates fills the holding from the files, once.
@@ -144,12 +147,17 @@ func (p *parts) pass(ctx context.Context, publisher fetcher.Publisher, fo FetchO
 			})
 		}
 	}
-	sort.SliceStable(report.Results, func(i, j int) bool {
-		a, b := report.Results[i], report.Results[j]
-		return a.Job+"/"+a.Name < b.Job+"/"+b.Name
-	})
+	report.sort()
 	report.Published = !fo.DryRun
 	return nil
+}
+
+// sort orders the results by job and name.
+func (r *FetchReport) sort() {
+	sort.SliceStable(r.Results, func(i, j int) bool {
+		a, b := r.Results[i], r.Results[j]
+		return a.Job+"/"+a.Name < b.Job+"/"+b.Name
+	})
 }
 
 func hasName(targets []fetcher.Target, name string) bool {

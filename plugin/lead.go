@@ -52,6 +52,7 @@ func (p *parts) lead(ctx context.Context, term *consul.Term) error {
 		})
 		group.Go(func() error { return term.Guard(ctx, p.mirror()) })
 		group.Go(func() error { return p.publishNames(ctx, term) })
+		group.Go(func() error { return p.answerRequests(ctx, term) })
 		return p.fetch(ctx, f)
 	})
 	return group.Wait()

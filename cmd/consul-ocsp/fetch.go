@@ -18,7 +18,8 @@ func fetchCommand(e environment) *command {
 Fetches what is due, verifies and publishes it, and ends: to Consul under the
 lock, with the certificates that nodes announced, or to data_dir without a consul
 block. While an agent leads, that agent fetches; the command says who it is and
-ends with 0. A pass never waits for a time that a responder asked for.
+ends with 0. With -force it asks that agent, and prints what came of it, after a
+minute at most; that needs the right to write below v1/request/. A pass never waits for a time that a responder asked for.
 
 Without a job file, -cert fetches and verifies one response and writes it to a
 file, as openssl ocsp -respout does.
@@ -97,13 +98,14 @@ func fetchPass(ctx context.Context, c *command, cfg *hclconfig.Config, o plugin.
 
 // printFetched prints a line for each certificate and is the exit code.
 func printFetched(c *command, report *plugin.FetchReport, o plugin.FetchOptions) int {
-	if report.LedBy != nil {
+	switch {
+	case report.LedBy != nil && !o.Force:
 		fmt.Fprintf(c.stdout, "nothing done: %v\n", report.LedBy)
-		if o.Force {
-			fmt.Fprintln(c.stderr, "consul-ocsp fetch: -force can't ask a leading agent yet: it fetches when its schedule says so")
-			return exitFailed
-		}
 		return exitOK
+	case report.LedBy != nil && o.DryRun:
+		return c.wrongUsage("-dry-run can't be asked of the agent that leads")
+	case report.LedBy != nil:
+		fmt.Fprintf(c.stderr, "consul-ocsp fetch: asked the leading agent: %v\n", report.LedBy)
 	}
 	w := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
 	tried, failed := 0, 0
@@ -112,7 +114,7 @@ func printFetched(c *command, report *plugin.FetchReport, o plugin.FetchOptions)
 		switch {
 		case r.Err != nil:
 			text = strings.TrimPrefix(r.Reason+": "+r.Err.Error(), ": ")
-		case r.Meta.SHA256 != "":
+		case r.Meta.Status != "":
 			text = fmt.Sprintf("%s until %s", r.Meta.Status, r.Meta.Until.UTC().Format(time.RFC3339))
 		}
 		printResult(w, nameOf(r.Job, r.Name, r.ID), r.Outcome, text)

@@ -23,9 +23,6 @@ func TestWholeWay(t *testing.T) {
 
 		// A pass of its own, as a periodic job does it, while no agent leads.
 		c.authority.revoke(t, www)
-		if out, code := consulOCSP(t, "fetch", "-force", "-config-file="+c.job); code != exitFailed {
-			t.Errorf("fetch -force beside a leading agent ends with %d:\n%s", code, out)
-		}
 		if code := c.fetcher.stop(t, syscall.SIGTERM); code != exitOK {
 			t.Errorf("the fetcher ends with %d", code)
 		}
