@@ -92,17 +92,18 @@ func TestTemplate(t *testing.T) {
 }
 
 // startTemplate runs consul-template with these templates, by the file that
-// each of them renders.
-func startTemplate(t *testing.T, s *consultest.Server, templates map[string]string) *running {
+// each of them renders; more are arguments besides.
+func startTemplate(t *testing.T, s *consultest.Server, templates map[string]string, more ...string) *running {
 	t.Helper()
-	args := []string{"-consul-addr=" + s.Address(), "-log-level=info"}
+	args := append([]string{"-consul-addr=" + s.Address(), "-log-level=info"}, more...)
 	for path, text := range templates {
 		source := writeJob(t, path+".ctmpl", text)
 		args = append(args, "-template="+source+":"+path)
 	}
 	p := &running{cmd: exec.Command(consultest.Binary(t, "consul-template"), args...), log: &logged{}, done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
-	p.cmd.Env = cleanEnvironment()
+	// Under the race detector each plugin would sleep a second at its end.
+	p.cmd.Env = append(cleanEnvironment(), strings.TrimSpace("GORACE="+os.Getenv("GORACE")+" atexit_sleep_ms=0"))
 	p.begin(t)
 	return p
 }
