@@ -16,7 +16,7 @@ const (
 	// one that is never closed.
 	drainIdle = 250 * time.Millisecond
 	// drainLimit bounds the whole of it.
-	drainLimit = 10 * time.Second
+	drainLimit = 5 * time.Second
 	// drainPoll is how soon the end of ctx is noticed.
 	drainPoll = 50 * time.Millisecond
 )
