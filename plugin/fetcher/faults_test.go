@@ -1,0 +1,198 @@
+package fetcher
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+)
+
+// expectation is what has to become of one fault of a responder, when a good
+// response is held. The zero one is that the answer is accepted.
+type expectation struct {
+	// reason is why the answer is refused; "": it is accepted.
+	reason string
+	// outcome and status are those of the turn and of what is held after it;
+	// "": failed and good after a refusal, else fetched and good.
+	outcome, status string
+	// unstaplable is what is recorded of HAProxy.
+	unstaplable []string
+	// urls are the certificate's, with ADDRESS for the responder's; nil: one of
+	// http.
+	urls []string
+	// settings are those of the target besides the timeout.
+	settings Settings
+}
+
+func (e expectation) withDefaults() expectation {
+	if e.outcome == "" {
+		e.outcome = map[bool]string{true: Fetched, false: Failed}[e.reason == ""]
+	}
+	if e.status == "" {
+		e.status = "good"
+	}
+	if e.urls == nil {
+		e.urls = []string{"http://ADDRESS"}
+	}
+	return e
+}
+
+// expectations has a row for each fault that testca knows.
+func expectations() map[string]expectation {
+	https, private := []string{"https://ADDRESS"}, Settings{AllowPrivateAddresses: true}
+	unstaplable := func(reasons ...string) expectation { return expectation{unstaplable: reasons} }
+	revoked := expectation{status: "revoked", unstaplable: []string{"multiple-responses"}}
+	return map[string]expectation{
+		"refused": {reason: "refused"}, "reset": {reason: "reset"}, "closed": {reason: "reset"}, "silent": {reason: "timeout"},
+		"tls-alert": {reason: "tls", urls: https}, "tls-untrusted": {reason: "tls", urls: https},
+
+		"slow": {reason: "timeout"}, "endless": {reason: "too-large"}, "oversized": {reason: "too-large"},
+		"truncated": {reason: "truncated"}, "truncated-der": {reason: "truncated"},
+		"empty": {reason: "empty"}, "zero": {reason: "not-ocsp"}, "html": {reason: "not-ocsp"}, "wrong-type": {},
+
+		"404": {reason: "http-status"}, "500": {reason: "http-status"}, "429": {reason: "http-status"}, "503": {reason: "http-status"},
+		"304": {reason: "not-modified"}, "proxy-error": {reason: "http-status"},
+		"401-unauthorized": {reason: "unauthorized"}, "500-good": {},
+		"redirect": {settings: private}, "redirect-loop": {reason: "redirect", settings: private},
+		"redirect-metadata": {reason: "address-forbidden", settings: private},
+		"get-only":          {}, "post-only": {}, "get-mangled": {},
+		"stale-get": {}, "older-get": {}, "max-age": {},
+
+		"dns": {reason: "dns", urls: []string{"http://ocsp.invalid"}}, "first-dead": {urls: []string{"http://127.0.0.1:1", "http://ADDRESS"}},
+		"url-ldap": {reason: "bad-url", urls: []string{"ldap://ocsp.example.com/"}}, "url-malformed": {reason: "bad-url", urls: []string{"http://[::1"}},
+		"url-short": {reason: "bad-url", urls: []string{"h"}}, "url-none": {reason: "no-responder", outcome: NotApplicable, urls: []string{}},
+
+		"malformed-request": {reason: "malformed-request"}, "internal-error": {reason: "internal-error"}, "try-later": {reason: "try-later"},
+		"sig-required": {reason: "sig-required"}, "unauthorized": {reason: "unauthorized"}, "unknown-code": {reason: "unknown-code"},
+		"no-response-bytes": {reason: "malformed"},
+
+		"ber-indefinite": {reason: "not-ocsp"}, "ber-length": {reason: "malformed"}, "trailing": {reason: "malformed"}, "unsigned": {reason: "malformed"},
+		"bad-signature": {reason: "signature"}, "sha1-signature": {reason: "sha1-signature"},
+		"stranger": {reason: "signer"}, "stranger-same-name": {reason: "signer"}, "responder-id": {reason: "responder-id"},
+		"delegate-no-purpose": {reason: "delegate-purpose"}, "delegate-ca": {reason: "delegate-ca"}, "delegate-key-usage": {reason: "delegate-key-usage"},
+		"delegate-expired": {reason: "signer-dates"}, "delegate-future": {reason: "signer-dates"}, "delegate-critical": {reason: "delegate-extension"},
+		"wrong-serial": {reason: "serial"}, "issuer-hash": {reason: "issuer-hash"}, "update-order": {reason: "update-order"}, "expired": {reason: "expired"},
+		"this-update-ahead": {reason: "not-yet-valid"}, "produced-ahead": {reason: "produced-ahead"},
+		"critical-response": {reason: "critical-extension"}, "critical-single": {reason: "critical-extension"},
+
+		"issuer-embedded": {}, "certificates": {}, "delegate": {}, "delegate-no-nocheck": {}, "same": {}, "past-certificate": {}, "by-key": {},
+		"ed25519": {}, "rsa-pss": {}, "nonce": {}, "sha256-certid": unstaplable("certid-not-sha1"),
+
+		"good-revoked": revoked, "revoked-good": revoked, "unknown-revoked": revoked, "good-unknown": {reason: "unknown"},
+
+		"no-next-update": unstaplable("no-next-update"), "multiple": unstaplable("multiple-responses"),
+		"certid-sha384": unstaplable("certid-not-sha1", "certid-too-long"), "certid-no-null": unstaplable("certid-parameters"),
+
+		"unknown": {reason: "unknown"}, "unknown-get": {},
+		"date-ahead": {}, "date-behind": {},
+	}
+}
+
+// TestEveryFault has each fault of a responder on a real connection: what must
+// be refused leaves what is held as it was, and what must be accepted replaces
+// it.
+func TestEveryFault(t *testing.T) {
+	t.Parallel()
+	rows := expectations()
+	for _, fault := range testca.Faults() {
+		row, ok := rows[fault.Name]
+		if !ok {
+			t.Errorf("%s: not expected", fault.Name)
+			continue
+		}
+		delete(rows, fault.Name)
+		t.Run(fault.Name, func(t *testing.T) {
+			t.Parallel()
+			checkFault(t, fault, row.withDefaults())
+		})
+	}
+	for name := range rows {
+		t.Errorf("%s: no such fault", name)
+	}
+}
+
+func checkFault(t *testing.T, fault testca.Fault, want expectation) {
+	s := faultScene(t)
+	name := fault.Name
+	if fault.Group == "url" {
+		name = "" // the certificate's
+	}
+	address := s.serveFault(name)
+	if name == "refused" {
+		until(t, "the port is closed", func() bool {
+			conn, err := net.Dial("tcp", address)
+			if err == nil {
+				conn.Close()
+			}
+			return err != nil
+		})
+	}
+	urls := make([]string, len(want.urls))
+	for i, url := range want.urls {
+		urls[i] = strings.Replace(url, "ADDRESS", address, 1)
+	}
+	a := s.target("a", urls...)
+	a.Settings = want.settings
+	a.Settings.Timeout = time.Second
+	held := s.store(a, testca.Answer{ThisUpdate: time.Now().Add(-time.Minute), NextUpdate: time.Now().Add(time.Hour)})
+	s.f.Set([]Target{a})
+	r := s.f.Pass(t.Context(), PassOptions{Force: true})[0]
+
+	if r.Outcome != want.outcome || r.Reason != want.reason {
+		t.Fatalf("%s %q, want %s %q: %v", r.Outcome, r.Reason, want.outcome, want.reason, r.Err)
+	}
+	st, _ := s.memory.stored(a.ID)
+	if st.Meta.Status != want.status || !slices.Equal(st.Meta.Unstaplable, want.unstaplable) {
+		t.Errorf("held: %s, unstaplable %q; want %s, %q", st.Meta.Status, st.Meta.Unstaplable, want.status, want.unstaplable)
+	}
+	kept := st.Meta.SHA256 == held.Meta.SHA256
+	if accepted := want.reason == ""; kept == accepted || accepted != (len(s.memory.publications()) == 1) {
+		t.Errorf("what was held is kept: %v; %d published", kept, len(s.memory.publications()))
+	}
+	trouble, troubled := s.memory.trouble(a.ID)
+	if failed := want.outcome == Failed; troubled != failed || failed && (trouble.Reason != want.reason || !r.Kept) {
+		t.Errorf("trouble %+v, kept %v", trouble, r.Kept)
+	}
+	if failed := want.outcome == Failed; failed != (s.f.Counts().Failures[want.reason] > 0) {
+		t.Errorf("counts %v", s.f.Counts().Failures)
+	}
+}
+
+// faultScene asks over HTTP, and no name server.
+func faultScene(t *testing.T) *scene {
+	t.Helper()
+	s := newScene(t)
+	client := responder.New(responder.Config{Resolver: &net.Resolver{
+		PreferGo: true,
+		Dial:     func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no name server") },
+	}})
+	t.Cleanup(client.Close)
+	s.f = New(Config{Store: s.memory, Publisher: s.memory, Client: client})
+	return s
+}
+
+// serveFault is the CA's responder with a fault, until the test ends.
+func (s *scene) serveFault(name string) (address string) {
+	s.t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(s.t.Context())
+	done := make(chan error, 1)
+	// Ends with ctx.
+	go func() { done <- s.ca.Serve(ctx, l, testca.ResponderOptions{Fault: name}) }()
+	s.t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			s.t.Error(err)
+		}
+	})
+	return l.Addr().String()
+}
