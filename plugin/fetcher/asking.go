@@ -14,8 +14,15 @@ type version struct {
 
 // askOne asks the responder that is next, in the way that is next.
 func (t *turn) askOne() {
+	if t.leftAlone() {
+		return
+	}
 	q := t.question()
+	began := t.f.c.Now()
 	got, failed := t.f.exchange(t.ctx, t.target, q)
+	if t.ctx.Err() == nil || failed == nil {
+		t.tellHost(hostOf(q.url), began, failed)
+	}
 	switch {
 	case failed == nil && t.outdated(got, q):
 		t.second = newer(t.second, got)
@@ -28,15 +35,81 @@ func (t *turn) askOne() {
 		t.askAgain(failed.then)
 	default:
 		t.note(failed)
+		t.waitFor(hostOf(q.url))
 		t.next(q, failed)
 	}
+}
+
+// leftAlone goes on with the next responder if the host of this one is not to
+// be asked now.
+func (t *turn) leftAlone() bool {
+	host := hostOf(t.urls[t.at])
+	why, _ := t.f.hosts.closed(host, t.until(), t.f.c.Now(), t.target.pace(), t.patient)
+	if why == nil {
+		return false
+	}
+	t.reason, t.errs = why.reason, append(t.errs, why.err)
+	t.waitFor(host)
+	t.next(question{url: t.urls[t.at], how: byPOST}, why)
+	return true
+}
+
+// waitFor notes a host that may have to come back before the next try, and
+// when it may be asked.
+func (t *turn) waitFor(host string) {
+	at := t.f.hosts.reopens(host, t.until(), t.f.c.Now(), t.target.pace())
+	if at.IsZero() {
+		t.own = true
+		return
+	}
+	if t.waits == "" || at.Before(t.opens) {
+		t.waits, t.opens = host, at
+	}
+}
+
+// until is when what is held ends.
+func (t *turn) until() time.Time {
+	t.f.mu.Lock()
+	defer t.f.mu.Unlock()
+	return t.it.end()
+}
+
+// tellHost has a host learn from an exchange.
+func (t *turn) tellHost(host string, began time.Time, failed *failure) {
+	s := seen{id: t.target.ID, began: began, end: t.f.c.Now(), signal: answered, failed: failed, jitter: t.f.c.Rand()}
+	s.quick = s.end.Sub(began) <= t.target.Settings.Timeout/5
+	if failed != nil {
+		s.signal = failed.signal
+	}
+	t.asked = true
+	paused, recovered := t.f.hosts.learn(host, s)
+	if paused {
+		t.f.c.Logger.Warn("responder is left alone for a while", "host", host, "reason", failed.reason, "retry_after", failed.retryAfter, "error", failed.err)
+	}
+	if recovered {
+		t.f.c.Logger.Info("responder answers again", "host", host)
+		t.f.cameBack(host)
+	}
+}
+
+// cameBack gives a turn now to all that wait for a host.
+func (f *Fetcher) cameBack(host string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := f.c.Now()
+	for _, it := range f.items {
+		if it.waits == host && it.index >= 0 && it.next.After(now) {
+			f.queue(it, now)
+		}
+	}
+	f.wakeUp()
 }
 
 // next goes on after a failure: by POST where GET past caches did not help,
 // with what is there, or to the next responder.
 func (t *turn) next(q question, failed *failure) {
 	switch {
-	case q.how == uncached && failed.retryAfter == 0:
+	case q.how == uncached && failed.signal == answered:
 		t.askAgain(byPOST)
 	case t.second != nil:
 		t.took(t.second, q.url)

@@ -12,7 +12,10 @@
 //   - Each certificate is asked for once per refresh. While its responder
 //     answers, it is asked again before the held response ends.
 //   - A slow or dead responder delays no certificate of another responder:
-//     hosts have separate queues, workers and rates.
+//     hosts have separate queues, workers and rates. How many exchanges go on
+//     at a time with one grows and shrinks with what it bears. While it is in
+//     trouble, or asks for a pause, all of its certificates wait, those that end
+//     soon not as long.
 //   - A failure has a one-word reason, is counted under it, logged when it
 //     first occurs and when it changes, and reported as trouble.
 //
@@ -25,7 +28,7 @@
 // each responder host, not over all of them.
 //
 // The parts: schedule.go says when, as pure functions; lanes.go is the queues by
-// host; exchange.go asks and verifies; asking.go chooses whom and how; flow.go
+// host, hosts.go what was learned of each; exchange.go asks and verifies; asking.go chooses whom and how; flow.go
 // takes one certificate through; run.go and pass.go are the two ways to run; publish.go and trouble.go carry
 // the outcome away.
 package fetcher

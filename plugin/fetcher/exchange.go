@@ -47,6 +47,8 @@ type failure struct {
 	err    error
 	// retryAfter is what the responder asked for.
 	retryAfter time.Duration
+	// signal is what it says of the host.
+	signal signal
 	// then is how to ask again, since a cache may have caused this; usually:
 	// not at all.
 	then how
@@ -76,6 +78,8 @@ func (f *Fetcher) exchange(ctx context.Context, t Target, q question) (*reply, *
 	f.compareClocks(q.url, answer.Date)
 	st, failed := f.judge(t, q, answer)
 	if failed != nil {
+		failed.retryAfter = answer.RetryAfter
+		failed.signal = signalOfRefusal(failed.reason, answer.RetryAfter)
 		return nil, failed
 	}
 	return &reply{
@@ -88,9 +92,9 @@ func (f *Fetcher) exchange(ctx context.Context, t Target, q question) (*reply, *
 func (f *Fetcher) transport(url string, err error) *failure {
 	var failed *responder.Failure
 	if errors.As(err, &failed) {
-		return &failure{reason: string(failed.Reason), err: err, retryAfter: failed.RetryAfter}
+		return &failure{reason: string(failed.Reason), err: err, retryAfter: failed.RetryAfter, signal: signalOf(failed)}
 	}
-	return &failure{reason: string(responder.Protocol), err: fmt.Errorf("responder %.200q: %w", url, err)}
+	return &failure{reason: string(responder.Protocol), err: fmt.Errorf("responder %.200q: %w", url, err), signal: answered}
 }
 
 func (f *Fetcher) compareClocks(url string, date time.Time) {
@@ -111,7 +115,7 @@ func (f *Fetcher) judge(t Target, q question, a *responder.Answer) (record.Stapl
 	}
 	facts, err := verify(der, t, f.c.Now())
 	if err != nil {
-		failed := &failure{reason: string(staple.ReasonOf(err)), err: fmt.Errorf("responder %.200q: %w", q.url, err), retryAfter: a.RetryAfter}
+		failed := &failure{reason: string(staple.ReasonOf(err)), err: fmt.Errorf("responder %.200q: %w", q.url, err)}
 		if a.HTTPStatus != http.StatusOK {
 			failed.err = fmt.Errorf("%w (HTTP status %d)", failed.err, a.HTTPStatus)
 		}
@@ -121,7 +125,7 @@ func (f *Fetcher) judge(t Target, q question, a *responder.Answer) (record.Stapl
 		return record.Staple{}, failed
 	}
 	if facts.Status == staple.Unknown {
-		failed := &failure{reason: Unknown, err: fmt.Errorf("responder %.200q: status unknown", q.url), retryAfter: a.RetryAfter}
+		failed := &failure{reason: Unknown, err: fmt.Errorf("responder %.200q: status unknown", q.url)}
 		if a.Method == http.MethodGet {
 			failed.then = byPOST
 		}

@@ -19,6 +19,8 @@ type Fetcher struct {
 	c   Config
 	ask func(context.Context, responder.Request) (*responder.Answer, error)
 	out *outbox
+	// hosts is what was learned of responder hosts.
+	hosts *hosts
 	// limits are those of the current targets, by responder host.
 	limits atomic.Pointer[map[string]limit]
 	// running is held by the Run or Pass that is under way.
@@ -63,6 +65,9 @@ type item struct {
 	versions map[string]version
 	bypass   bypass
 
+	// waits is the host that the next turn waits for; "": none.
+	waits string
+
 	busy  bool
 	gone  bool      // no target any more
 	again bool      // a change came while busy
@@ -76,6 +81,7 @@ func New(c Config) *Fetcher {
 	f := &Fetcher{
 		c:      c,
 		out:    newOutbox(),
+		hosts:  newHosts(),
 		wake:   make(chan struct{}, 1),
 		items:  make(map[string]*item),
 		counts: Counts{Turns: make(map[string]uint64), Failures: make(map[string]uint64)},
@@ -108,6 +114,7 @@ func (f *Fetcher) Set(targets []Target) {
 	f.mu.Unlock()
 	limits := limitsOf(all)
 	f.limits.Store(&limits)
+	f.hosts.keep(limits)
 	f.wakeUp()
 }
 
@@ -154,6 +161,9 @@ func (f *Fetcher) put(t Target, also []Target) {
 		f.items[t.ID] = it
 	}
 	changed := !known || !sameQuestion(it.target, t) || it.target.Settings.MaxDelay != t.Settings.MaxDelay || it.target.Settings.MinDelay != t.Settings.MinDelay
+	if known && !sameQuestion(it.target, t) {
+		f.hosts.forget(t.urls()) // what failed may work with these settings
+	}
 	it.target, it.also = t, also
 	if !changed {
 		return
@@ -191,11 +201,17 @@ func (f *Fetcher) wakeUp() {
 	}
 }
 
+// limitOf is what may be done with a host now: what is configured, and what it
+// has shown to bear.
 func (f *Fetcher) limitOf(host string) limit {
-	if l, ok := (*f.limits.Load())[host]; ok {
-		return l
+	l, ok := (*f.limits.Load())[host]
+	switch {
+	case !ok:
+		return limit{concurrency: 1, rate: 1}
+	case host != stored:
+		l.concurrency = f.hosts.concurrency(host, l.concurrency)
 	}
-	return limit{concurrency: 1, rate: 1}
+	return l
 }
 
 // States are what is known of the targets, in the order of job, name and id.

@@ -17,6 +17,8 @@ type round struct {
 	// fresh says whether what is held needs no fetch now; found tells that it
 	// was found in the store just now.
 	fresh func(l life, p pace, found bool) bool
+	// patient says that a host that has trouble is left alone for a while.
+	patient bool
 	// dry stores and publishes nothing.
 	dry bool
 	// again publishes what was found in the store: it may be published nowhere
@@ -44,9 +46,15 @@ type turn struct {
 	// tried is what a dry round fetched.
 	tried *record.Staple
 	// what failed so far
-	errs       []error
-	reason     string
-	retryAfter time.Duration
+	errs   []error
+	reason string
+	// asked says that a responder was asked, not only left alone.
+	asked bool
+	// own says that the certificate's own failures decide about its next turn,
+	// too; waits is the host that opens first, at opens.
+	own   bool
+	waits string
+	opens time.Time
 }
 
 // begin starts the turn of a busy item.
@@ -122,7 +130,7 @@ func (t *turn) askOrRest() {
 
 // note keeps what one responder failed by.
 func (t *turn) note(failed *failure) {
-	t.reason, t.retryAfter = failed.reason, max(t.retryAfter, failed.retryAfter)
+	t.reason = failed.reason
 	t.errs = append(t.errs, failed.err)
 	t.f.mu.Lock()
 	t.f.counts.Failures[failed.reason]++
@@ -130,6 +138,7 @@ func (t *turn) note(failed *failure) {
 }
 
 func (t *turn) failed(failed *failure) {
+	t.own = true
 	t.note(failed)
 	t.fail()
 }

@@ -124,7 +124,7 @@ func TestASlowSecondURLDelaysNoOther(t *testing.T) {
 	real := s.ca.Responder(testca.ResponderOptions{})
 	first := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/refuse") {
-			http.Error(w, "busy", http.StatusServiceUnavailable)
+			http.Error(w, "not here", http.StatusNotFound)
 			return
 		}
 		real.ServeHTTP(w, r)

@@ -70,11 +70,25 @@ func (l *lanes) submit(host string, j job) {
 	defer l.mu.Unlock()
 	n := l.lane(host, limit)
 	heap.Push(&n.jobs, j)
-	if n.workers < n.concurrency {
+	l.staff(host, n)
+}
+
+// staff begins workers for jobs that nobody waits for, as many as may work.
+func (l *lanes) staff(host string, n *lane) {
+	for range min(n.concurrency-n.workers, len(n.jobs)-n.waiting) {
 		n.workers++
 		// Ends when the queue is empty, or with the context; wait waits for it.
-		l.workers.Go(func() { l.work(n) })
+		l.workers.Go(func() { l.work(host, n) })
 	}
+}
+
+// adjust has more or fewer workers after a job, by what it has shown.
+func (l *lanes) adjust(host string, n *lane) {
+	limit := l.limitOf(host)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n.concurrency = max(limit.concurrency, 1)
+	l.staff(host, n)
 }
 
 func (l *lanes) lane(host string, limit limit) *lane {
@@ -106,7 +120,7 @@ func (l *lanes) forgetIdle() {
 	}
 }
 
-func (l *lanes) work(n *lane) {
+func (l *lanes) work(host string, n *lane) {
 	for l.enter(n) {
 		// The most urgent job is chosen after the wait, not before.
 		err := n.limiter.Wait(l.ctx)
@@ -115,15 +129,16 @@ func (l *lanes) work(n *lane) {
 			return
 		}
 		next.run()
+		l.adjust(host, n)
 	}
 }
 
-// enter has a worker wait for its turn, if there is a job that nobody waits for;
-// else the worker ends.
+// enter has a worker wait for its turn, if there is a job that nobody waits for,
+// and not too many work; else the worker ends.
 func (l *lanes) enter(n *lane) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(n.jobs) <= n.waiting || l.ctx.Err() != nil {
+	if len(n.jobs) <= n.waiting || n.workers > n.concurrency || l.ctx.Err() != nil {
 		n.workers--
 		return false
 	}
@@ -131,13 +146,14 @@ func (l *lanes) enter(n *lane) bool {
 	return true
 }
 
-// leave takes a job, unless the context ends before the worker's turn comes.
-// Others may still have theirs; jobs that they leave are dropped.
+// leave takes a job, unless the context ends before the worker's turn comes, or
+// fewer may work by now: then others take it. Jobs that they leave at the end of
+// the context are dropped.
 func (l *lanes) leave(n *lane, err error) (job, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n.waiting--
-	if err != nil {
+	if err != nil || n.workers > n.concurrency {
 		n.workers--
 		return job{}, false
 	}
@@ -150,7 +166,7 @@ func (l *lanes) wait() { l.workers.Wait() }
 // job is one step for one certificate.
 type job struct {
 	// end is when what is held ends, zero if nothing is: the earliest goes
-	// first, and of equals one that must be stapled.
+	// first, after those that must be stapled.
 	end        time.Time
 	mustStaple bool
 	run        func()
@@ -161,10 +177,10 @@ type jobs []job
 
 func (q jobs) Len() int { return len(q) }
 func (q jobs) Less(i, j int) bool {
-	if !q[i].end.Equal(q[j].end) {
-		return q[i].end.Before(q[j].end)
+	if q[i].mustStaple != q[j].mustStaple {
+		return q[i].mustStaple
 	}
-	return q[i].mustStaple && !q[j].mustStaple
+	return q[i].end.Before(q[j].end)
 }
 func (q jobs) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
 func (q *jobs) Push(x any)   { *q = append(*q, x.(job)) }

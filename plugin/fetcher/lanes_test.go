@@ -55,7 +55,7 @@ func TestALaneKeepsItsConcurrencyAndOrder(t *testing.T) {
 		add("soon, must", noon.Add(time.Hour), true)
 		add("none, must", time.Time{}, true)
 		l.wait()
-		want := "first first none, must none soon, must soon late"
+		want := "first first none, must soon, must none soon late"
 		// Two at a time: pairs may begin in either order.
 		for i := 2; i+1 < len(order); i += 2 {
 			pair := strings.Split(strings.ReplaceAll(want, ", ", "_"), " ")[i : i+2]

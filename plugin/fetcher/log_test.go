@@ -41,7 +41,7 @@ func TestWhatIsLogged(t *testing.T) {
 		s := newScene(t)
 		log := &lines{}
 		s.f.c.Logger = hclog.New(&hclog.LoggerOptions{Output: log, Level: hclog.Info, DisableTime: true})
-		a, plain, evil := s.target("www"), s.issue("plain", testca.IssueOptions{}), s.target("evil")
+		a, plain, evil := s.target("www"), s.issue("plain", testca.IssueOptions{}), s.target("evil", "http://evil.example.com")
 		evil.Announced, evil.Name = true, "x\n[ERROR] all is lost"
 		s.fail(evil, responder.DNS)
 		want := func(what string, parts ...string) {

@@ -112,7 +112,7 @@ func (t *turn) recovered() {
 		t.f.out.trouble(t.target.ID, nil)
 	}
 	it.failures, it.since, it.told = 0, time.Time{}, time.Time{}
-	it.reason, it.err = "", nil
+	it.reason, it.err, it.waits = "", nil, ""
 }
 
 // fail ends a turn in which no responder gave a verified response. What is held
@@ -125,13 +125,19 @@ func (t *turn) fail() {
 	if it.failures == 0 {
 		it.since = now
 	}
-	it.failures++
+	if t.asked || it.failures == 0 {
+		it.failures++
+	}
+	it.waits = t.waits
 	it.reason, it.err = t.reason, errors.Join(t.errs...)
 	quick := t.settlingIn(now)
 	if changed {
 		level := hclog.Warn
-		if quick {
+		switch {
+		case quick:
 			level = hclog.Info
+		case !t.asked && t.waits != "" && it.alive(now):
+			level = hclog.Debug // the log tells of the host
 		}
 		args := []any{"certificate", t.target.label(), "id", t.target.ID, "reason", it.reason, "kept", it.alive(now)}
 		args = stamped(args, "until", it.end())
@@ -144,11 +150,20 @@ func (t *turn) fail() {
 			Failures: it.failures, Job: t.target.Job, Name: t.target.Name, Names: t.target.Names,
 		})
 	}
-	r := retry{failures: it.failures, asked: t.retryAfter, quick: quick}
-	if it.held != nil {
-		r.until = it.held.Meta.Until
+	t.end(Result{Outcome: Failed, Reason: it.reason, Err: it.err, Kept: it.alive(now)}, t.nextAfterFailure(now, quick))
+}
+
+// nextAfterFailure is the next turn after a failure: when the first of the
+// hosts opens again, or as the certificate's own failures have it.
+func (t *turn) nextAfterFailure(now time.Time, quick bool) time.Time {
+	own := retry{failures: t.it.failures, until: t.it.end(), quick: quick}.after(now, t.target.pace(), t.f.c.Rand())
+	switch {
+	case t.waits == "":
+		return own
+	case t.own:
+		return earliest(own, latest(t.opens, now.Add(shortest)))
 	}
-	t.end(Result{Outcome: Failed, Reason: it.reason, Err: it.err, Kept: it.alive(now)}, r.after(now, t.target.pace(), t.f.c.Rand()))
+	return latest(t.opens, now.Add(shortest))
 }
 
 // settlingIn reports whether the failure is normal for a certificate as new as

@@ -25,7 +25,7 @@ type PassOptions struct {
 // Pass gives each target one turn, those that end first before others, and
 // returns one result for each in the order of job, name and id. Published is
 // what could be when it returns. A pass tries each responder once and never
-// waits for a retry time; what is unfinished when ctx ends has failed. A little
+// waits for a retry time; on a host where everything fails it gives up. What is unfinished when ctx ends has failed. A little
 // of the time that ctx leaves is kept for publishing.
 func (f *Fetcher) Pass(ctx context.Context, o PassOptions) []Result {
 	f.running.Lock()
@@ -35,6 +35,7 @@ func (f *Fetcher) Pass(ctx context.Context, o PassOptions) []Result {
 	defer cancel()
 	results := make(map[*item]Result, len(chosen))
 	r := &round{f: f, ctx: fetching, lanes: newLanes(fetching, f.limitOf), dry: o.DryRun}
+	f.hosts.begin()
 	r.fresh = func(l life, p pace, _ bool) bool { return !o.Force && !l.due(f.c.Now(), p) }
 	r.finished = func(it *item, r Result) { results[it] = r }
 

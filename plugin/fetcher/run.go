@@ -13,7 +13,8 @@ import (
 func (f *Fetcher) Run(ctx context.Context) error {
 	f.running.Lock()
 	defer f.running.Unlock()
-	r := &round{f: f, ctx: ctx, lanes: newLanes(ctx, f.limitOf), again: true}
+	r := &round{f: f, ctx: ctx, lanes: newLanes(ctx, f.limitOf), again: true, patient: true}
+	f.hosts.begin()
 	// A turn comes because it is due, except that what is found in the store at
 	// a certificate's first turn is given its time then.
 	r.fresh = func(l life, _ pace, found bool) bool { return found && l.until.After(f.c.Now()) }

@@ -39,7 +39,8 @@ type Settings struct {
 	AllowPrivateAddresses bool
 	AllowSHA1Signatures   bool
 	// Concurrency and Rate bound the exchanges at a time [32], and per second
-	// [200], with one responder host; where targets of a host differ, the
+	// [200], with one responder host. How many go on at a time begins with
+	// 4 and adapts to what the host bears. Where targets of a host differ, the
 	// smaller one counts.
 	Concurrency int
 	Rate        float64
