@@ -19,8 +19,8 @@ type SyncOptions struct {
 	RequirePush bool
 	// Fold: where another process with the same configuration is at work on the
 	// node, have it do one more pass, and return at once with Folded. Otherwise
-	// its end is waited for, but no longer than Wait (or ten seconds, if that is
-	// longer), and the pass is this one's own.
+	// its end is waited for, but no longer than Wait (without one, ten seconds),
+	// and the pass is this one's own.
 	Fold bool
 }
 
@@ -56,7 +56,7 @@ type SyncResult struct {
 const (
 	// syncPause is how long to wait before looking again for what is missing.
 	syncPause = 500 * time.Millisecond
-	// syncTurn is the least time for which another process is waited for.
+	// syncTurn is how long another process is waited for without a wait.
 	syncTurn = 10 * time.Second
 )
 
@@ -70,9 +70,13 @@ func Sync(ctx context.Context, cfg *hclconfig.Config, so SyncOptions, o Options)
 		return nil, err
 	}
 	deadline := time.Now().Add(so.Wait)
+	turn := deadline
+	if so.Wait == 0 {
+		turn = deadline.Add(syncTurn)
+	}
 	told := false
 	for {
-		report := p.syncInTurn(ctx, so, deadline)
+		report := p.syncInTurn(ctx, so, turn)
 		left := time.Until(deadline)
 		missing := report.missing()
 		if missing == 0 || left <= 0 {
@@ -91,8 +95,8 @@ func Sync(ctx context.Context, cfg *hclconfig.Config, so SyncOptions, o Options)
 }
 
 // syncInTurn does a pass while no other process does one, and goes on as long as
-// others ask for one meanwhile. A lock that can't be had delays nobody for
-// long: the pass is then done beside the other.
+// others ask for one meanwhile. A lock that can't be had by the deadline delays
+// nobody longer: the pass is then done beside the other.
 func (p *parts) syncInTurn(ctx context.Context, so SyncOptions, deadline time.Time) *SyncReport {
 	turn, err := openFold(p.plan.Load().cfg)
 	if err != nil {
@@ -106,7 +110,7 @@ func (p *parts) syncInTurn(ctx context.Context, so SyncOptions, deadline time.Ti
 			return &SyncReport{Folded: true}
 		}
 	} else {
-		waiting, cancel := context.WithDeadline(ctx, later(deadline, time.Now().Add(syncTurn)))
+		waiting, cancel := context.WithDeadline(ctx, deadline)
 		held, err = turn.wait(waiting)
 		cancel()
 	}
@@ -127,13 +131,6 @@ func (p *parts) syncInTurn(ctx context.Context, so SyncOptions, deadline time.Ti
 		}
 		p.options.Logger.Info("another pass was asked for meanwhile")
 	}
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // syncUnlocked does a pass without the lock, since err or since another process

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -123,6 +124,34 @@ func TestSyncKilled(t *testing.T) {
 		t.Errorf("the next ends with %d:\n%s", code, out)
 	}
 	stapled(t, h.haproxy.Address(), www, "good")
+}
+
+// One that takes for ever, here a lock that the test holds, is waited for as long
+// as -wait says and no longer.
+func TestSyncBesideOneThatHangs(t *testing.T) {
+	t.Parallel()
+	const www = "www.example.test"
+	h := newHeldUp(t, www)
+	h.release()
+	if out, code := consulOCSP(t, "sync", "-config-file="+h.job); code != exitOK {
+		t.Fatalf("sync ends with %d:\n%s", code, out)
+	}
+	locks, err := filepath.Glob(filepath.Join(h.dir, "data", "sync", "*"))
+	if err != nil || len(locks) != 1 {
+		t.Fatalf("lock files: %v, %v", locks, err)
+	}
+	lock, err := os.Open(locks[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		t.Fatal(err)
+	}
+	out, code := consulOCSP(t, "sync", "-wait=100ms", "-config-file="+h.job)
+	if code != exitOK || !strings.Contains(out, "goes on beside it") || !strings.Contains(out, "good until") {
+		t.Errorf("it ends with %d:\n%s", code, out)
+	}
 }
 
 // Another configuration with the same data_dir has its own pass: the one at work
