@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
@@ -13,12 +12,13 @@ import (
 // testcaCommands are the group "testca" and its members.
 func testcaCommands(e environment) map[string]*command {
 	return map[string]*command{
-		"testca":        testcaCommand(e),
-		"testca init":   testcaInit(e),
-		"testca issue":  testcaIssue(e),
-		"testca revoke": testcaRevoke(e),
-		"testca serve":  testcaServe(e),
-		"testca faults": testcaFaults(e),
+		"testca":          testcaCommand(e),
+		"testca init":     testcaInit(e),
+		"testca issue":    testcaIssue(e),
+		"testca delegate": testcaDelegate(e),
+		"testca revoke":   testcaRevoke(e),
+		"testca serve":    testcaServe(e),
+		"testca faults":   testcaFaults(e),
 	}
 }
 
@@ -32,10 +32,12 @@ func newMember(e environment, name, operands, synopsis, help string) *command {
 func testcaCommand(e environment) *command {
 	c := newCommand(e, "testca COMMAND [flags] [arguments]", "A CA with an OCSP responder, for tests and rehearsals", `
 A certificate authority in a folder, with its OCSP responder: for quick starts,
-rehearsals and tests, never for production. Keys lie unencrypted in the folder.
-It keeps openssl's index.txt, so that "openssl ocsp" can serve the same folder.
+rehearsals and tests, never for production. Keys lie unencrypted in the folder,
+unless init is given a password. It keeps openssl's index.txt, so that "openssl
+ocsp" can serve the same folder.
 
-The commands are init, issue, revoke, serve and faults; each says more with -h.
+The commands are init, issue, delegate, revoke, serve and faults; each says more
+with -h.
 
 Example:
   consul-ocsp testca init ca
@@ -44,30 +46,10 @@ Example:
   consul-ocsp testca revoke ca www.example.com`)
 	c.run = func(c *command, args []string) int {
 		if len(args) > 0 {
-			return c.wrongUsage("%q is none of init, issue, revoke, serve, faults", args[0])
+			return c.wrongUsage("%q is none of init, issue, delegate, revoke, serve, faults", args[0])
 		}
 		fmt.Fprintln(c.stderr, c.Help())
 		return exitUsage
-	}
-	return c
-}
-
-func testcaInit(e environment) *command {
-	c := newMember(e, "init", "DIR", "Makes a CA in a folder", `
-Makes a CA in DIR, and DIR where it is absent. A folder that holds one already is
-refused. Prints the path of the CA's certificate.
-
-Example:
-  consul-ocsp testca init ca`)
-	c.run = func(c *command, args []string) int {
-		if len(args) != 1 {
-			return c.wrongUsage("it takes one folder")
-		}
-		if _, err := testca.Init(args[0], testca.InitOptions{}); err != nil {
-			return c.failed(err)
-		}
-		fmt.Fprintf(c.stdout, "%s/ca.pem\n", strings.TrimRight(args[0], "/"))
-		return exitOK
 	}
 	return c
 }
@@ -84,7 +66,7 @@ Exit codes: 0 all issued, 1 none, 2 usage, 3 some.
 Example:
   consul-ocsp testca issue -must-staple -responder=http://127.0.0.1:8888 \
       ca www.example.com,example.com 192.0.2.1`)
-	key := c.flags.String("key", string(testca.ECDSA), "`kind` of key: ecdsa, ecdsa384, rsa or ed25519")
+	key := keyFlag(c)
 	var o testca.IssueOptions
 	c.flags.BoolVar(&o.MustStaple, "must-staple", false, "clients must refuse the certificate without a staple (RFC 7633)")
 	c.flags.Func("responder", "`URL` of the OCSP responder; may be given several times (default: none, the certificate has no responder)", urlFlag(&o.Responders))
@@ -93,32 +75,30 @@ Example:
 		return nil
 	})
 	c.flags.Func("issuer-url", "`URL` of the CA's certificate; may be given several times", urlFlag(&o.IssuerURLs))
-	days := c.flags.Int("days", 90, "`days` until the certificate ends; never later than its CA")
+	days := daysFlag(c)
+	open := openFlag(c)
 	c.flags.BoolVar(&o.OmitIssuer, "no-issuer", false, "leave the CA's certificate out of the file")
 	c.run = func(c *command, args []string) int {
 		switch o.Key = testca.KeyType(*key); {
 		case len(args) < 2:
 			return c.wrongUsage("it takes a folder and at least one name")
-		case *days < 1 || *days > 36500:
+		case !areDays(*days):
 			return c.wrongUsage("-days: %d is not between 1 and 36500", *days)
-		case o.Key != testca.ECDSA && o.Key != testca.ECDSA384 && o.Key != testca.RSA && o.Key != testca.Ed25519:
+		case !isKeyType(o.Key):
 			return c.wrongUsage("-key: %q is none of ecdsa, ecdsa384, rsa, ed25519", *key)
 		}
-		o.NotAfter = time.Now().AddDate(0, 0, *days)
-		return issueAll(c, args[0], args[1:], o)
+		ca, err := open(args[0])
+		if err != nil {
+			return c.failed(err)
+		}
+		o.NotAfter = endIn(*days, ca)
+		return issueAll(c, ca, args[1:], o)
 	}
 	return c
 }
 
 // issueAll issues what it can.
-func issueAll(c *command, dir string, operands []string, o testca.IssueOptions) int {
-	ca, err := testca.Open(dir)
-	if err != nil {
-		return c.failed(err)
-	}
-	if end := ca.Certificate().NotAfter; o.NotAfter.After(end) {
-		o.NotAfter = end
-	}
+func issueAll(c *command, ca *testca.CA, operands []string, o testca.IssueOptions) int {
 	failed := 0
 	for _, operand := range operands {
 		issued, err := ca.Issue(strings.Split(operand, ","), o)
@@ -154,17 +134,18 @@ func urlFlag(urls *[]string) func(string) error {
 }
 
 func testcaRevoke(e environment) *command {
-	c := newMember(e, "revoke", "DIR NAME", "Revokes a certificate", `
+	c := newMember(e, "revoke", "[flags] DIR NAME", "Revokes a certificate", `
 Revokes all valid certificates that were issued for NAME, the first name of the
 certificate. A responder that serves DIR says so from its next answer on.
 
 Example:
   consul-ocsp testca revoke ca www.example.com`)
+	open := openFlag(c)
 	c.run = func(c *command, args []string) int {
 		if len(args) != 2 {
 			return c.wrongUsage("it takes a folder and a name")
 		}
-		ca, err := testca.Open(args[0])
+		ca, err := open(args[0])
 		if err != nil {
 			return c.failed(err)
 		}

@@ -17,20 +17,27 @@ import (
 // CA is an authority in a folder. Its methods may be called concurrently, also
 // while other processes use the same folder.
 type CA struct {
-	dir  string
-	cert *x509.Certificate
-	key  crypto.Signer
-	now  func() time.Time
+	dir      string
+	cert     *x509.Certificate
+	key      crypto.Signer
+	password []byte // of the signers' keys; none: they are not encrypted
+	now      func() time.Time
 }
 
 // InitOptions describe a new CA.
 type InitOptions struct {
-	Name      string           // common name; default "consul-ocsp test CA"
+	Name      string           // common name; default "consul-ocsp test CA", below another one "consul-ocsp test intermediate CA"
 	Key       KeyType          // default ECDSA
-	Parent    *CA              // the CA that signs this one; nil: self-signed. A self-signed CA may have one level of CAs below it
+	Password  []byte           // encrypts ca.key and the delegate's key; none: they lie open
 	NotBefore time.Time        // default: an hour ago
 	NotAfter  time.Time        // default: ten years ahead, but not after the parent's
 	Now       func() time.Time // clock of the returned CA; default time.Now
+
+	// Parent is the CA that signs this one, and has it in its index from then
+	// on; nil: self-signed. A self-signed CA may have one level of CAs below it.
+	Parent     *CA
+	Responders []string // OCSP URLs of the parent's responder; for a CA with a parent
+	IssuerURLs []string // where the parent's certificate is; likewise
 }
 
 // Init makes a CA in dir, and dir itself where it is absent. It refuses a folder
@@ -38,6 +45,9 @@ type InitOptions struct {
 func Init(dir string, o InitOptions) (*CA, error) {
 	if o.Name == "" {
 		o.Name = "consul-ocsp test CA"
+		if o.Parent != nil {
+			o.Name = "consul-ocsp test intermediate CA"
+		}
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -50,13 +60,22 @@ func Init(dir string, o InitOptions) (*CA, error) {
 			return nil, fmt.Errorf("%s: already holds a CA (%s exists)", dir, name)
 		}
 	}
+	if o.Parent != nil && o.Parent.cert.MaxPathLenZero {
+		return nil, fmt.Errorf("CA %q in %s may have no CA below it (pathlen 0)", o.Parent.cert.Subject.CommonName, o.Parent.dir)
+	}
 	key, err := newKey(o.Key)
 	if err != nil {
 		return nil, err
 	}
-	c := &CA{dir: dir, key: key, now: o.Now}
+	c := &CA{dir: dir, key: key, password: o.Password, now: o.Now}
 	if c.cert, err = c.signCA(o); err != nil {
 		return nil, fmt.Errorf("certificate of CA %q: %w", o.Name, err)
+	}
+	if o.Parent != nil {
+		// First, as with any certificate: what exists is what a responder knows.
+		if err := o.Parent.record([]*x509.Certificate{c.cert}); err != nil {
+			return nil, err
+		}
 	}
 	return c, c.writeNew()
 }
@@ -82,6 +101,7 @@ func (c *CA) signCA(o InitOptions) (*x509.Certificate, error) {
 	if o.Parent != nil {
 		issuer, signer = o.Parent.cert, o.Parent.key
 		t.MaxPathLen, t.MaxPathLenZero = 0, true
+		t.OCSPServer, t.IssuingCertificateURL = o.Responders, o.IssuerURLs
 		if o.NotAfter.IsZero() && t.NotAfter.After(issuer.NotAfter) {
 			t.NotAfter = issuer.NotAfter
 		}
@@ -95,7 +115,7 @@ func (c *CA) signCA(o InitOptions) (*x509.Certificate, error) {
 
 // writeNew fills the folder. ca.pem comes last: with it the folder is a CA.
 func (c *CA) writeNew() error {
-	key, err := encodeKey(c.key)
+	key, err := encodeKey(c.key, c.password)
 	if err != nil {
 		return err
 	}
@@ -122,24 +142,27 @@ func (c *CA) writeNew() error {
 }
 
 // Open reads the CA in dir: ca.pem (PEM, the CA's certificate first), ca.key
-// (unencrypted PEM) and index.txt, made by Init or by openssl.
-func Open(dir string) (*CA, error) {
+// (PEM, not encrypted) and index.txt, made by Init or by openssl.
+func Open(dir string) (*CA, error) { return OpenWithPassword(dir, nil) }
+
+// OpenWithPassword is Open where ca.key may be encrypted: PKCS #8 with PBES2, as
+// by `openssl pkcs8 -topk8`. For a key that is not, password does not matter.
+func OpenWithPassword(dir string, password []byte) (*CA, error) {
 	text, err := readFile(filepath.Join(dir, "ca.pem"))
 	if err != nil {
 		return nil, err
 	}
-	c := &CA{dir: dir, now: time.Now}
+	c := &CA{dir: dir, password: password, now: time.Now}
 	if c.cert, err = firstCertificate(text); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "ca.pem"), err)
 	}
 	if text, err = readFile(filepath.Join(dir, "ca.key")); err != nil {
 		return nil, err
 	}
-	if c.key, err = decodeKey(text); err != nil {
+	if c.key, err = decodeKey(text, password); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "ca.key"), err)
 	}
-	public, ok := c.key.Public().(interface{ Equal(crypto.PublicKey) bool })
-	if !ok || !public.Equal(c.cert.PublicKey) {
+	if !isKeyOf(c.key, c.cert) {
 		return nil, fmt.Errorf("%s: ca.key is not the key of ca.pem", dir)
 	}
 	_, err = c.readIndex()

@@ -79,13 +79,13 @@ func TestOpenRefuses(t *testing.T) {
 		"no certificate":    {func(dir string) error { return os.Remove(filepath.Join(dir, "ca.pem")) }, "ca.pem"},
 		"empty certificate": {func(dir string) error { return os.Truncate(filepath.Join(dir, "ca.pem"), 0) }, "no certificate found"},
 		"no key":            {func(dir string) error { return os.Remove(filepath.Join(dir, "ca.key")) }, "ca.key"},
-		"empty key":         {func(dir string) error { return os.Truncate(filepath.Join(dir, "ca.key"), 0) }, "no unencrypted private key"},
+		"empty key":         {func(dir string) error { return os.Truncate(filepath.Join(dir, "ca.key"), 0) }, "no private key found"},
 		"other key": {func(dir string) error {
 			key, err := newKey(ECDSA)
 			if err != nil {
 				return err
 			}
-			text, err := encodeKey(key)
+			text, err := encodeKey(key, nil)
 			if err != nil {
 				return err
 			}

@@ -39,6 +39,21 @@ func (c *CA) changeIndex(change func(*index) error) error {
 	})
 }
 
+// record puts new certificates into the index.
+func (c *CA) record(certificates []*x509.Certificate) error {
+	return c.changeIndex(func(x *index) error {
+		for _, cert := range certificates {
+			if err := x.add(newEntry(cert)); err != nil {
+				return err
+			}
+		}
+		if x.subjectsAreUnique() {
+			return nil
+		}
+		return c.writeAttributes()
+	})
+}
+
 // attributes let two valid certificates have one subject, as an old one and its
 // renewal do. Without them openssl refuses even to read such an index.
 const attributes = "unique_subject = no\n"

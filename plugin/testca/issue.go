@@ -24,6 +24,7 @@ type IssueOptions struct {
 	NotBefore  time.Time // default: an hour ago
 	NotAfter   time.Time // default: 90 days ahead, but not after the CA's
 	OmitIssuer bool      // the PEM file holds leaf and key only
+	Password   []byte    // encrypts the key in the PEM file; none: it lies open, as HAProxy wants it
 	File       string    // path of the PEM file; default DIR/<name>.pem, where `*.` becomes `_.` and `:` becomes `_`
 
 	// Delegate makes the certificate of an OCSP signer: OCSPSigning instead
@@ -76,24 +77,17 @@ func (c *CA) issue(each [][]string, o IssueOptions) ([]*Issued, error) {
 		}
 		all = append(all, i)
 	}
+	leaves := make([]*x509.Certificate, len(all))
+	for i := range all {
+		leaves[i] = all[i].Leaf
+	}
 	// The index comes first: a certificate that exists is one that the
 	// responder knows.
-	err := c.changeIndex(func(x *index) error {
-		for _, i := range all {
-			if err := x.add(newEntry(i.Leaf)); err != nil {
-				return err
-			}
-		}
-		if x.subjectsAreUnique() {
-			return nil
-		}
-		return c.writeAttributes()
-	})
-	if err != nil {
+	if err := c.record(leaves); err != nil {
 		return nil, err
 	}
 	for _, i := range all {
-		if err := c.writePEM(i, o.OmitIssuer); err != nil {
+		if err := c.writePEM(i, o); err != nil {
 			return nil, fmt.Errorf("certificate %q: %w", i.Name, err)
 		}
 	}
@@ -180,12 +174,12 @@ func (c *CA) leafTemplate(names []string, o IssueOptions) (*x509.Certificate, er
 	return t, nil
 }
 
-func (c *CA) writePEM(i *Issued, omitIssuer bool) error {
+func (c *CA) writePEM(i *Issued, o IssueOptions) error {
 	text := encodeCertificate(i.Leaf)
-	if !omitIssuer {
+	if !o.OmitIssuer {
 		text = append(text, encodeCertificate(c.cert)...)
 	}
-	key, err := encodeKey(i.Key)
+	key, err := encodeKey(i.Key, o.Password)
 	if err != nil {
 		return err
 	}

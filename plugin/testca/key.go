@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // KeyType names the kind of a private key.
@@ -40,36 +41,36 @@ func newKey(t KeyType) (crypto.Signer, error) {
 	return nil, fmt.Errorf("key type %q: want ecdsa, ecdsa384, rsa or ed25519", t)
 }
 
-// encodeKey gives the PKCS #8 PEM block of a key.
-func encodeKey(key crypto.Signer) ([]byte, error) {
+// encodeKey gives the PKCS #8 PEM block of a key, encrypted where there is a
+// password.
+func encodeKey(key crypto.Signer, password []byte) ([]byte, error) {
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		return nil, err
 	}
-	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
+	if len(password) == 0 {
+		return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
+	}
+	if der, err = encrypt(der, password); err != nil {
+		return nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: der}), nil
 }
 
-// decodeKey reads the first private key of a PEM file in the three forms that
-// openssl writes without a password.
-func decodeKey(text []byte) (crypto.Signer, error) {
+// decodeKey reads the first private key of a PEM file, in PKCS #8 or in the older
+// forms that openssl writes without a password. The password is for the
+// encrypted form alone.
+func decodeKey(text, password []byte) (crypto.Signer, error) {
 	for {
 		block, rest := pem.Decode(text)
 		if block == nil {
-			return nil, errors.New("no unencrypted private key found")
+			return nil, errors.New("no private key found")
 		}
 		text = rest
-		var key any
-		var err error
-		switch block.Type {
-		case "PRIVATE KEY":
-			key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
-		case "EC PRIVATE KEY":
-			key, err = x509.ParseECPrivateKey(block.Bytes)
-		case "RSA PRIVATE KEY":
-			key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
-		default:
+		if !strings.HasSuffix(block.Type, "PRIVATE KEY") {
 			continue
 		}
+		key, err := parseKey(block, password)
 		if err != nil {
 			return nil, err
 		}
@@ -79,4 +80,33 @@ func decodeKey(text []byte) (crypto.Signer, error) {
 		}
 		return signer, nil
 	}
+}
+
+func parseKey(block *pem.Block, password []byte) (any, error) {
+	if block.Headers["DEK-Info"] != "" {
+		return nil, errors.New("the private key is encrypted in the form before PKCS #8; openssl pkcs8 -topk8 changes it")
+	}
+	switch block.Type {
+	case "PRIVATE KEY":
+		return x509.ParsePKCS8PrivateKey(block.Bytes)
+	case "EC PRIVATE KEY":
+		return x509.ParseECPrivateKey(block.Bytes)
+	case "RSA PRIVATE KEY":
+		return x509.ParsePKCS1PrivateKey(block.Bytes)
+	case "ENCRYPTED PRIVATE KEY":
+	default:
+		return nil, fmt.Errorf("%.40q is no kind of private key that is known", block.Type)
+	}
+	if len(password) == 0 {
+		return nil, errors.New("the private key is encrypted, and no password is given")
+	}
+	der, err := decrypt(block.Bytes, password)
+	if err != nil {
+		return nil, err
+	}
+	key, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return nil, errPassword // its padding can be right by chance
+	}
+	return key, nil
 }
