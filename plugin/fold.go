@@ -37,7 +37,11 @@ const (
 // The lock spares work and is not needed for anything else: files, data_dir and
 // HAProxy's sockets have locks of their own. Lock and note are one file of
 // data_dir, sync/<hash of the configuration>. The methods are for one goroutine.
-type fold struct{ f *os.File }
+type fold struct {
+	f *os.File
+	// note leaves a note; tests let something happen just before.
+	note func() error
+}
 
 // openFold opens the file for a configuration in a data_dir that exists.
 func openFold(cfg *hclconfig.Config) (*fold, error) {
@@ -54,7 +58,7 @@ func openFold(cfg *hclconfig.Config) (*fold, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data_dir: %w", err)
 	}
-	return &fold{f}, nil
+	return &fold{f, func() error { _, err := f.WriteString(foldNote); return err }}, nil
 }
 
 // foldName is the same for all who would do the same. What is logged, and where,
@@ -127,7 +131,7 @@ func (d *fold) join() (held bool, err error) {
 	if held, err = d.try(); held || err != nil {
 		return held, err
 	}
-	if _, err := d.f.WriteString(foldNote); err != nil {
+	if err := d.note(); err != nil {
 		return false, fmt.Errorf("data_dir: %w", err)
 	}
 	return d.try() // who had it may have looked for notes just before

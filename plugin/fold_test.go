@@ -63,6 +63,20 @@ func TestFold(t *testing.T) {
 	is(t, "the note is done", false)(one.again())
 }
 
+// A note that is left when its reader has just looked and gone is not lost: who
+// left it does the pass.
+func TestFoldNoteTooLate(t *testing.T) {
+	cfg := &hclconfig.Config{DataDir: t.TempDir()}
+	one, two := newFold(t, cfg), newFold(t, cfg)
+	is(t, "the first joins", true)(one.join())
+	note := two.note
+	two.note = func() error {
+		is(t, "nobody asked", false)(one.again())
+		return note()
+	}
+	is(t, "the second joins", true)(two.join())
+}
+
 // Who waits gets its turn, and no note is left of it.
 func TestFoldWait(t *testing.T) {
 	cfg := &hclconfig.Config{DataDir: t.TempDir()}
@@ -124,18 +138,18 @@ func TestFoldNames(t *testing.T) {
 func TestFoldMissesNothing(t *testing.T) {
 	cfg := &hclconfig.Config{DataDir: t.TempDir()}
 	var change, seen, working, passes atomic.Int64
-	var group sync.WaitGroup
-	for range 8 {
-		group.Go(func() { // ends after its calls
-			for range 200 {
+	for range 500 {
+		var group sync.WaitGroup
+		for range 4 {
+			group.Go(func() { // ends when its call is done
 				change.Add(1)
 				syncLike(t, cfg, &change, &seen, &working, &passes)
-			}
-		})
-	}
-	group.Wait()
-	if seen.Load() != change.Load() {
-		t.Errorf("the last pass saw change %d of %d", seen.Load(), change.Load())
+			})
+		}
+		group.Wait()
+		if seen.Load() != change.Load() {
+			t.Fatalf("the last pass saw change %d of %d", seen.Load(), change.Load())
+		}
 	}
 	if n := passes.Load(); n > change.Load() {
 		t.Errorf("%d passes for %d calls", n, change.Load())
