@@ -5,10 +5,15 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/net/http/httpproxy"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
@@ -28,6 +33,8 @@ type expectation struct {
 	urls []string
 	// settings are those of the target besides the timeout.
 	settings Settings
+	// requests is how many HTTP requests it takes, where that matters.
+	requests uint64
 }
 
 func (e expectation) withDefaults() expectation {
@@ -56,7 +63,7 @@ func expectations() map[string]expectation {
 		"truncated": {reason: "truncated"}, "truncated-der": {reason: "truncated"},
 		"empty": {reason: "empty"}, "zero": {reason: "not-ocsp"}, "html": {reason: "not-ocsp"}, "wrong-type": {},
 
-		"404": {reason: "http-status"}, "500": {reason: "http-status"}, "429": {reason: "http-status"}, "503": {reason: "http-status"},
+		"404": {reason: "http-status"}, "500": {reason: "http-status"}, "429": {reason: "http-status", requests: 1}, "503": {reason: "http-status", requests: 1},
 		"304": {reason: "not-modified"}, "proxy-error": {reason: "http-status"},
 		"401-unauthorized": {reason: "unauthorized"}, "500-good": {},
 		"redirect": {settings: private}, "redirect-loop": {reason: "redirect", settings: private},
@@ -95,8 +102,8 @@ func expectations() map[string]expectation {
 }
 
 // TestEveryFault has each fault of a responder on a real connection: what must
-// be refused leaves what is held as it was, and what must be accepted replaces
-// it.
+// be refused leaves what is held as it was, or nothing where nothing is held, and
+// what must be accepted replaces it.
 func TestEveryFault(t *testing.T) {
 	t.Parallel()
 	rows := expectations()
@@ -109,7 +116,12 @@ func TestEveryFault(t *testing.T) {
 		delete(rows, fault.Name)
 		t.Run(fault.Name, func(t *testing.T) {
 			t.Parallel()
-			checkFault(t, fault, row.withDefaults())
+			for name, holds := range map[string]bool{"held": true, "nothing held": false} {
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					checkFault(t, fault, row.withDefaults(), holds)
+				})
+			}
 		})
 	}
 	for name := range rows {
@@ -117,15 +129,107 @@ func TestEveryFault(t *testing.T) {
 	}
 }
 
-func checkFault(t *testing.T, fault testca.Fault, want expectation) {
+func checkFault(t *testing.T, fault testca.Fault, want expectation, holds bool) {
 	s := faultScene(t)
+	log := &lines{}
+	s.f.c.Logger = hclog.New(&hclog.LoggerOptions{Output: log, Level: hclog.Info, DisableTime: true})
+	a := s.faultTarget(fault, want)
+	var held record.Staple
+	if holds {
+		held = s.store(a, testca.Answer{ThisUpdate: time.Now().Add(-time.Minute), NextUpdate: time.Now().Add(time.Hour)})
+	}
+	s.f.Set([]Target{a})
+	r := s.f.Pass(t.Context(), PassOptions{Force: true})[0]
+
+	if r.Outcome != want.outcome || r.Reason != want.reason {
+		t.Fatalf("%s %q, want %s %q: %v", r.Outcome, r.Reason, want.outcome, want.reason, r.Err)
+	}
+	st, _ := s.memory.stored(a.ID)
+	switch published := len(s.memory.publications()); {
+	case want.reason == "" && (published != 1 || st.Meta.SHA256 == held.Meta.SHA256):
+		t.Errorf("what was accepted did not replace what was held; %d published", published)
+	case want.reason != "" && (published != 0 || st.Meta.SHA256 != held.Meta.SHA256):
+		t.Errorf("what was refused replaced what was held; %d published", published)
+	case want.reason == "" && (st.Meta.Status != want.status || !slices.Equal(st.Meta.Unstaplable, want.unstaplable)):
+		t.Errorf("%s, unstaplable %q; want %s, %q", st.Meta.Status, st.Meta.Unstaplable, want.status, want.unstaplable)
+	}
+	if st.Meta.Until.After(a.Leaf.NotAfter) {
+		t.Errorf("served until %v, after the certificate's end", st.Meta.Until)
+	}
+	s.checkTold(t, a, want, r, holds, log.take())
+}
+
+// checkTold looks at what a turn leaves for operators: trouble, counts, log.
+func (s *scene) checkTold(t *testing.T, a Target, want expectation, r Result, holds bool, log string) {
+	t.Helper()
+	failed := want.outcome == Failed
+	if trouble, ok := s.memory.trouble(a.ID); ok != failed || failed && (trouble.Reason != want.reason || r.Kept != holds) {
+		t.Errorf("trouble %+v, kept %v", trouble, r.Kept)
+	}
+	counts := s.f.Counts()
+	if failed != (counts.Failures[want.reason] > 0) || want.requests > 0 && counts.Requests != want.requests {
+		t.Errorf("%d requests, failures %v", counts.Requests, counts.Failures)
+	}
+	line := []string{"new response", "status=" + want.status}
+	switch {
+	case failed:
+		line = []string{"[WARN]", "no new response", "certificate=edge/a", "reason=" + want.reason, "kept=" + strconv.FormatBool(holds)}
+	case want.outcome == NotApplicable:
+		line = []string{"[INFO]", "nothing to fetch", "reason=" + want.reason}
+	case want.status == "revoked":
+		line = []string{"[ERROR]", "certificate is revoked"}
+	}
+	found := false
+	for text := range strings.Lines(log) {
+		found = found || containsAll(text, line)
+	}
+	if !found {
+		t.Errorf("no line with %q in\n%s", line, log)
+	}
+}
+
+// TestAFaultThatPasses has a responder that goes wrong once.
+func TestAFaultThatPasses(t *testing.T) {
+	t.Parallel()
+	s := faultScene(t)
+	a := s.target("a", "http://"+s.serveFault("unauthorized@1"))
+	s.f.Set([]Target{a})
+	for _, want := range []string{"a:failed:unauthorized ", "a:fetched: "} {
+		if got := outcomes(s.f.Pass(t.Context(), PassOptions{Force: true})); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if trouble, ok := s.memory.trouble(a.ID); ok {
+		t.Errorf("trouble that is over: %+v", trouble)
+	}
+}
+
+// TestTheSameAnswerAgain publishes nothing twice.
+func TestTheSameAnswerAgain(t *testing.T) {
+	t.Parallel()
+	s := faultScene(t)
+	a := s.target("a", "http://"+s.serveFault("same"))
+	s.f.Set([]Target{a})
+	for _, want := range []string{"a:fetched: ", "a:unchanged: "} {
+		if got := outcomes(s.f.Pass(t.Context(), PassOptions{Force: true})); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if n := len(s.memory.publications()); n != 1 {
+		t.Errorf("%d published", n)
+	}
+}
+
+// faultTarget is a certificate with a responder that has the fault.
+func (s *scene) faultTarget(fault testca.Fault, want expectation) Target {
+	s.t.Helper()
 	name := fault.Name
 	if fault.Group == "url" {
 		name = "" // the certificate's
 	}
 	address := s.serveFault(name)
 	if name == "refused" {
-		until(t, "the port is closed", func() bool {
+		until(s.t, "the port is closed", func() bool {
 			conn, err := net.Dial("tcp", address)
 			if err == nil {
 				conn.Close()
@@ -140,35 +244,14 @@ func checkFault(t *testing.T, fault testca.Fault, want expectation) {
 	a := s.target("a", urls...)
 	a.Settings = want.settings
 	a.Settings.Timeout = time.Second
-	held := s.store(a, testca.Answer{ThisUpdate: time.Now().Add(-time.Minute), NextUpdate: time.Now().Add(time.Hour)})
-	s.f.Set([]Target{a})
-	r := s.f.Pass(t.Context(), PassOptions{Force: true})[0]
-
-	if r.Outcome != want.outcome || r.Reason != want.reason {
-		t.Fatalf("%s %q, want %s %q: %v", r.Outcome, r.Reason, want.outcome, want.reason, r.Err)
-	}
-	st, _ := s.memory.stored(a.ID)
-	if st.Meta.Status != want.status || !slices.Equal(st.Meta.Unstaplable, want.unstaplable) {
-		t.Errorf("held: %s, unstaplable %q; want %s, %q", st.Meta.Status, st.Meta.Unstaplable, want.status, want.unstaplable)
-	}
-	kept := st.Meta.SHA256 == held.Meta.SHA256
-	if accepted := want.reason == ""; kept == accepted || accepted != (len(s.memory.publications()) == 1) {
-		t.Errorf("what was held is kept: %v; %d published", kept, len(s.memory.publications()))
-	}
-	trouble, troubled := s.memory.trouble(a.ID)
-	if failed := want.outcome == Failed; troubled != failed || failed && (trouble.Reason != want.reason || !r.Kept) {
-		t.Errorf("trouble %+v, kept %v", trouble, r.Kept)
-	}
-	if failed := want.outcome == Failed; failed != (s.f.Counts().Failures[want.reason] > 0) {
-		t.Errorf("counts %v", s.f.Counts().Failures)
-	}
+	return a
 }
 
 // faultScene asks over HTTP, and no name server.
 func faultScene(t *testing.T) *scene {
 	t.Helper()
 	s := newScene(t)
-	client := responder.New(responder.Config{Resolver: &net.Resolver{
+	client := responder.New(responder.Config{Proxy: &httpproxy.Config{}, Resolver: &net.Resolver{
 		PreferGo: true,
 		Dial:     func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no name server") },
 	}})
