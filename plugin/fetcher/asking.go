@@ -36,7 +36,7 @@ func (t *turn) askOne() {
 	default:
 		t.note(failed)
 		t.waitFor(hostOf(q.url))
-		t.next(q, failed)
+		t.goOn(q, failed)
 	}
 }
 
@@ -50,7 +50,7 @@ func (t *turn) leftAlone() bool {
 	}
 	t.reason, t.errs = why.reason, append(t.errs, why.err)
 	t.waitFor(host)
-	t.next(question{url: t.urls[t.at], how: byPOST}, why)
+	t.goOn(question{url: t.urls[t.at], how: byPOST}, why)
 	return true
 }
 
@@ -105,9 +105,9 @@ func (f *Fetcher) cameBack(host string) {
 	f.wakeUp()
 }
 
-// next goes on after a failure: by POST where GET past caches did not help,
+// goOn follows a failure: by POST where GET past caches did not help,
 // with what is there, or to the next responder.
-func (t *turn) next(q question, failed *failure) {
+func (t *turn) goOn(q question, failed *failure) {
 	switch {
 	case q.how == uncached && failed.signal == answered:
 		t.askAgain(byPOST)

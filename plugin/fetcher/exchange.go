@@ -113,7 +113,7 @@ func (f *Fetcher) judge(t Target, q question, a *responder.Answer) (record.Stapl
 		}
 		der = q.held.DER
 	}
-	facts, err := verify(der, t, f.c.Now())
+	facts, err := f.verify(der, t, f.c.Now())
 	if err != nil {
 		failed := &failure{reason: string(staple.ReasonOf(err)), err: fmt.Errorf("responder %.200q: %w", q.url, err)}
 		if a.HTTPStatus != http.StatusOK {

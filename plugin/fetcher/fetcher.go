@@ -11,6 +11,7 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
 
 // Fetcher keeps responses for a set of targets. Its methods may be called
@@ -18,7 +19,9 @@ import (
 type Fetcher struct {
 	c   Config
 	ask func(context.Context, responder.Request) (*responder.Answer, error)
-	out *outbox
+	// verify judges a response.
+	verify func(der []byte, t Target, now time.Time) (*staple.Facts, error)
+	out    *outbox
 	// hosts is what was learned of responder hosts.
 	hosts *hosts
 	// limits are those of the current targets, by responder host.
@@ -32,6 +35,8 @@ type Fetcher struct {
 	items  map[string]*item
 	due    dueQueue
 	counts Counts
+	// looked is when Run looked for what is due.
+	looked time.Time
 	// publishError is the latest of the Publisher.
 	publishError error
 }
@@ -80,6 +85,7 @@ func New(c Config) *Fetcher {
 	c = c.withDefaults()
 	f := &Fetcher{
 		c:      c,
+		verify: verify,
 		out:    newOutbox(),
 		hosts:  newHosts(),
 		wake:   make(chan struct{}, 1),

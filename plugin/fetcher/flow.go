@@ -93,7 +93,7 @@ func (t *turn) read() {
 	st, found, err := t.f.c.Store.Staple(t.target.ID)
 	var facts *staple.Facts
 	if err == nil && found {
-		facts, err = Learn(st, t.target, t.f.c.Now())
+		facts, err = learn(st, t.target, t.f.c.Now(), t.f.verify)
 	}
 	if err != nil {
 		t.f.c.Logger.Warn("stored response is not used", "certificate", t.target.label(), "id", t.target.ID, "error", err)
@@ -102,7 +102,7 @@ func (t *turn) read() {
 	t.found, t.it.read, t.it.replace = true, true, err != nil && !genuine(err)
 	if t.it.held != nil {
 		// In memory may be what could not be stored, judged by other settings.
-		if _, err := Learn(*t.it.held, t.target, t.f.c.Now()); err != nil {
+		if _, err := learn(*t.it.held, t.target, t.f.c.Now(), t.f.verify); err != nil {
 			t.it.held = nil
 		}
 	}

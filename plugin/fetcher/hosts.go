@@ -100,6 +100,9 @@ type seen struct {
 // learn takes in an exchange, and reports whether the host is paused by it, or
 // answers again.
 func (h *host) learn(s seen) (paused, recovered bool) {
+	if h.failedAt.After(s.end) || h.cut.After(s.end) { // the clock was set back
+		h.failedAt, h.cut = earliest(h.failedAt, s.began.Add(-1)), time.Time{}
+	}
 	switch s.signal {
 	case none:
 		return false, false

@@ -39,25 +39,23 @@ func (t *turn) rest(outcome, reason string) {
 func (t *turn) settle(outcome, reason string) {
 	t.f.mu.Lock()
 	defer t.f.mu.Unlock()
-	now, p := t.f.c.Now(), t.target.pace()
 	if outcome != Fresh {
 		t.tell(outcome, reason)
 		t.recovered()
-		t.end(Result{Outcome: outcome, Reason: reason}, t.nextAfterAnswer(now, p))
+		t.end(Result{Outcome: outcome, Reason: reason}, t.next(history{freshUntil: t.freshUntil}))
 		return
 	}
 	t.f.c.Logger.Debug("stored response is fresh", "certificate", t.target.label(), "id", t.target.ID)
-	t.end(Result{Outcome: outcome}, t.it.life().first(now, p, t.f.c.Rand()))
+	t.end(Result{Outcome: outcome}, t.next(history{found: true}))
 }
 
-// nextAfterAnswer is the next turn after a verified answer. Nothing is held
-// where another process stored something newer meanwhile.
-func (t *turn) nextAfterAnswer(now time.Time, p pace) time.Time {
-	held := t.holds()
-	if held == nil {
-		return now.Add(p.min)
+// next is the turn after this one.
+func (t *turn) next(h history) time.Time {
+	var l life
+	if held := t.holds(); held != nil {
+		l = lifeOf(held)
 	}
-	return pulled(lifeOf(held).next(now, p, t.f.c.Rand()), t.freshUntil, now, p)
+	return next(l, h, t.f.c.Now(), t.target.pace(), t.f.c.Rand())
 }
 
 // tell logs a response.
@@ -143,27 +141,16 @@ func (t *turn) fail() {
 		args = stamped(args, "until", it.end())
 		t.f.c.Logger.Log(level, "no new response", append(args, "error", it.err)...)
 	}
-	if !t.dry && !it.gone && (changed || now.Sub(it.told) >= tellEvery) {
+	if !t.dry && !it.gone && (changed || now.Sub(it.told).Abs() >= tellEvery) {
 		it.told = now
 		t.f.out.trouble(t.target.ID, &record.Trouble{
 			Format: record.Format, Reason: it.reason, Error: it.err.Error(), Since: it.since, Last: now,
 			Failures: it.failures, Job: t.target.Job, Name: t.target.Name, Names: t.target.Names,
 		})
 	}
-	t.end(Result{Outcome: Failed, Reason: it.reason, Err: it.err, Kept: it.alive(now)}, t.nextAfterFailure(now, quick))
-}
-
-// nextAfterFailure is the next turn after a failure: when the first of the
-// hosts opens again, or as the certificate's own failures have it.
-func (t *turn) nextAfterFailure(now time.Time, quick bool) time.Time {
-	own := retry{failures: t.it.failures, until: t.it.end(), quick: quick}.after(now, t.target.pace(), t.f.c.Rand())
-	switch {
-	case t.waits == "":
-		return own
-	case t.own:
-		return earliest(own, latest(t.opens, now.Add(shortest)))
-	}
-	return latest(t.opens, now.Add(shortest))
+	t.end(Result{Outcome: Failed, Reason: it.reason, Err: it.err, Kept: it.alive(now)}, t.next(history{
+		failures: it.failures, quick: quick, waits: t.waits != "", own: t.own, opens: t.opens,
+	}))
 }
 
 // settlingIn reports whether the failure is normal for a certificate as new as

@@ -49,14 +49,18 @@ func (f *Fetcher) dispatch(ctx context.Context, r *round) {
 	}
 }
 
-// idle is how long Run sleeps when nothing has a next turn.
-const idle = time.Hour
+// idle is how long Run sleeps at most: then it looks whether the clock was set.
+const idle = time.Minute
 
 // takeDue makes busy what is due, and says how long until the next is.
 func (f *Fetcher) takeDue() ([]*item, time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.c.Now()
+	if now.Before(f.looked) {
+		f.clockWentBack(now)
+	}
+	f.looked = now
 	var items []*item
 	for len(f.due) > 0 {
 		if wait := f.due[0].next.Sub(now); wait > 0 {
@@ -67,6 +71,15 @@ func (f *Fetcher) takeDue() ([]*item, time.Duration) {
 		items = append(items, it)
 	}
 	return items, idle
+}
+
+// clockWentBack brings turns near again that are further away than any pause.
+func (f *Fetcher) clockWentBack(now time.Time) {
+	for _, it := range f.items {
+		if most := it.target.Settings.MaxDelay; it.index >= 0 && it.next.Sub(now) > most {
+			f.queue(it, now.Add(time.Duration(f.c.Rand()*float64(most))))
+		}
+	}
 }
 
 // release gives a turn again to what had one when the round ended.

@@ -124,8 +124,6 @@ type scene struct {
 	// answers are by serial number; what is not there is good for an hour.
 	answers map[string]func(responder.Request) (*responder.Answer, error)
 	asked   []string // URLs with methods
-
-	repeated uint64 // of fetchers before
 }
 
 func newScene(t *testing.T) *scene {

@@ -2,6 +2,48 @@ package fetcher
 
 import "time"
 
+// history is what a schedule needs to know of a certificate's turns so far.
+type history struct {
+	// found says that the response was found in the store: when it was fetched
+	// nobody knows.
+	found bool
+	// freshUntil is until when the responder wants its answer to be kept, zero
+	// where it does not say.
+	freshUntil time.Time
+	// failures in a row; with any, nothing new came of the last turn.
+	failures int
+	// quick says that the failure is normal for a while, as with a certificate
+	// that was just issued.
+	quick bool
+	// waits says that the hosts that could be asked are in trouble: the first
+	// may be asked at opens. Own says that there are others, too.
+	waits, own bool
+	opens      time.Time
+}
+
+// next is a certificate's next turn after one that ended now: all of the
+// schedule, from the held response (zero: none), the history, the time and the
+// configuration alone. Jitter in [0, 1) is the caller's dice.
+func next(l life, h history, now time.Time, p pace, jitter float64) time.Time {
+	switch {
+	case h.failures == 0 && h.found:
+		return l.first(now, p, jitter)
+	case h.failures == 0 && l.until.IsZero():
+		return now.Add(p.min)
+	case h.failures == 0:
+		return pulled(l.next(now, p, jitter), h.freshUntil, now, p)
+	}
+	own := retry{failures: h.failures, until: l.until, quick: h.quick}.after(now, p, jitter)
+	switch opens := latest(h.opens, now.Add(shortest)); {
+	case !h.waits:
+		return own
+	case h.own:
+		return earliest(own, opens)
+	default:
+		return opens
+	}
+}
+
 // life is what a schedule needs to know of a held response.
 type life struct {
 	this, until time.Time

@@ -38,6 +38,10 @@ func NewStaple(f *staple.Facts, t Target, responder string) record.Staple {
 // what the response says: by it newer is told from older. An error about the
 // response itself is a *staple.Refusal.
 func Learn(st record.Staple, t Target, now time.Time) (*staple.Facts, error) {
+	return learn(st, t, now, verify)
+}
+
+func learn(st record.Staple, t Target, now time.Time, verify func([]byte, Target, time.Time) (*staple.Facts, error)) (*staple.Facts, error) {
 	if st.ID != t.ID {
 		return nil, fmt.Errorf("response for %.80q, not for %s", st.ID, t.ID)
 	}

@@ -178,7 +178,8 @@ func (c Config) withDefaults() Config {
 		c.Logger = hclog.NewNullLogger()
 	}
 	if c.Now == nil {
-		c.Now = time.Now
+		// Without the monotonic clock, which says nothing of when a response ends.
+		c.Now = func() time.Time { return time.Now().Round(0) }
 	}
 	if c.Rand == nil {
 		c.Rand = rand.Float64
