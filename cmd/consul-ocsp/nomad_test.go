@@ -32,3 +32,19 @@ func TestNomadPeriodicExample(t *testing.T) {
 	)
 	leavesNothing(t, dir)
 }
+
+func TestNomadSystemExample(t *testing.T) {
+	dir := nomadExample(t, "nomad-system")
+	out := runNomadExample(t, dir, shellBlocks(readText(t, filepath.Join(dir, "README.md"))))
+	inOrder(t, out,
+		`^Job validation successful\n(.*\n)*?Job validation successful`,
+		`^edge/shop +stapled`, // before HAProxy was started
+		`^edge/www +stapled`,
+		`^stapled and verified: good`,
+		`^www.example.test is revoked`,
+		`Cert Status: revoked`,
+		`names +new.example.test`,
+		`^stapled and verified: good`,
+	)
+	leavesNothing(t, dir)
+}
