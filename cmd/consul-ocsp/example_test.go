@@ -74,7 +74,8 @@ func exampleBin(t *testing.T) string {
 	}
 	bin := t.TempDir()
 	for name, path := range map[string]string{
-		"consul-ocsp": ours, "consul": consultest.Binary(t, "consul"), "haproxy": haproxytest.Binary(t),
+		"consul-ocsp": ours, "haproxy": haproxytest.Binary(t),
+		"consul": consultest.Binary(t, "consul"), "consul-template": consultest.Binary(t, "consul-template"),
 	} {
 		if err := os.Symlink(path, filepath.Join(bin, name)); err != nil {
 			t.Fatal(err)
@@ -171,7 +172,8 @@ func runExample(t *testing.T, dir, script string) string {
 	}
 	if err != nil {
 		logs, _ := filepath.Glob(filepath.Join(dir, "run", "*", "log"))
-		for _, log := range append(logs, filepath.Join(dir, "run", "consul.log")) {
+		more, _ := filepath.Glob(filepath.Join(dir, "run", "*.log"))
+		for _, log := range append(logs, more...) {
 			text, _ := os.ReadFile(log)
 			t.Logf("%s:\n%s", log, text)
 		}

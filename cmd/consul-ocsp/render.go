@@ -24,8 +24,9 @@ consul-template calls a plugin only when something else in the template changes,
 and trims what it prints: name v1/head in the template, and print base64.
 
 Example:
-  {{ $g := key "consul-ocsp/v1/head" -}}
-  {{ plugin "consul-ocsp" "render" "-cert" "/etc/haproxy/certs/www.pem" | base64Decode -}}`)
+  {{ with key "consul-ocsp/v1/head" -}}
+  {{ plugin "consul-ocsp" "render" "-cert" "/etc/haproxy/certs/www.pem" | base64Decode }}
+  {{- end -}}`)
 	f := configuredFlags(c)
 	var o plugin.FindOptions
 	c.flags.StringVar(&o.Path, "cert", "", "PEM `file` of the certificate")
