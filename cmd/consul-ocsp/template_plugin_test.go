@@ -143,7 +143,8 @@ func TestTemplateForged(t *testing.T) {
 	elsewhere := writeJob(t, filepath.Join(dir, "elsewhere.hcl"),
 		strings.Replace(readText(t, n.job), filepath.Join(n.dir, "data"), filepath.Join(dir, "no-data"), 1))
 	template := func(file, job string) map[string]string {
-		return map[string]string{file: byPlugin(" | base64Decode -}}\n", "-config-file", job, "-cert", n.certificate(www))}
+		text := `{{ with key "consul-ocsp/v1/head" -}}{{ plugin "consul-ocsp" "render" "-config-file" %q "-cert" %q | base64Decode }}{{ end -}}`
+		return map[string]string{file: fmt.Sprintf(text, job, n.certificate(www))}
 	}
 	tolerant := writeJob(t, filepath.Join(dir, "tolerant.hcl"), "template_error_fatal = false\n")
 	kept, strict, patient := filepath.Join(dir, "kept"), filepath.Join(dir, "strict"), filepath.Join(dir, "patient")

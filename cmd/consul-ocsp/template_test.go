@@ -53,8 +53,9 @@ func TestTemplate(t *testing.T) {
 	byPlugin := filepath.Join(n.dir, "plugin.ocsp")
 	templates := map[string]string{
 		byKey: fmt.Sprintf(`{{ key "consul-ocsp/v1/der/%s" -}}`, id),
-		byPlugin: fmt.Sprintf(`{{ $g := key "consul-ocsp/v1/head" -}}
-{{ plugin "consul-ocsp" "render" "-config-file" %q "-cert" %q | base64Decode -}}
+		byPlugin: fmt.Sprintf(`{{ with key "consul-ocsp/v1/head" -}}
+{{ plugin "consul-ocsp" "render" "-config-file" %q "-cert" %q | base64Decode }}
+{{- end -}}
 `, n.job, n.certificate(www)),
 	}
 	template := startTemplate(t, c.consul, templates)
