@@ -27,9 +27,10 @@
 // Limits: work in progress is bounded for
 // each responder host, not over all of them.
 //
-// The parts: schedule.go says when, as a pure function of the held
-// response, the history, the time and the configuration; lanes.go is the queues by
-// host, hosts.go what was learned of each; exchange.go asks and verifies; asking.go chooses whom and how; flow.go
-// takes one certificate through; run.go and pass.go are the two ways to run; publish.go and trouble.go carry
-// the outcome away.
+// The parts: schedule.go says when, as a pure function of the held response, the
+// history, the time and the configuration; lanes.go is the queues by host,
+// hosts.go what was learned of each; exchange.go asks and verifies; asking.go
+// chooses whom and how; flow.go takes one certificate through, outcome.go ends
+// its turn; run.go and pass.go are the two ways to run; outbox.go and publish.go
+// carry the outcome away.
 package fetcher

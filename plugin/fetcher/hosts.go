@@ -153,11 +153,11 @@ func (h *host) halve(s seen) {
 // open is when a certificate that has until left may ask the host again: the
 // nearer its end, the earlier. Zero: at once.
 func (h *host) open(until, now time.Time, p pace) time.Time {
-	if !h.paused {
+	if !h.paused || h.failedAt.After(now) { // the clock was set back
 		return time.Time{}
 	}
 	r := retry{failures: h.failures, until: until, asked: h.retryAfter}
-	return r.after(earliest(h.failedAt, now), p, h.jitter)
+	return r.after(h.failedAt, p, h.jitter)
 }
 
 // hosts are all responder hosts. Its methods may be called concurrently.
