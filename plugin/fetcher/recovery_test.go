@@ -158,3 +158,10 @@ func TestNextDependsOnWhatWentBefore(t *testing.T) {
 		}
 	}
 }
+
+func TestAHostThatAnswersIsBackWhateverTheClockSaid(t *testing.T) {
+	h := &host{window: firstWindow, threshold: 1 << 16, paused: true, failures: 3, failedAt: noon.Add(time.Hour), cut: noon.Add(time.Hour)}
+	if _, recovered := h.learn(seen{id: "a", began: noon, end: noon.Add(time.Second), signal: answered}); !recovered || h.paused {
+		t.Errorf("recovered %v: %+v", recovered, h)
+	}
+}
