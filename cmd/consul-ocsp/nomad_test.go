@@ -48,3 +48,18 @@ func TestNomadSystemExample(t *testing.T) {
 	)
 	leavesNothing(t, dir)
 }
+
+func TestNomadTemplateExample(t *testing.T) {
+	dir := nomadExample(t, "nomad-template")
+	out := runNomadExample(t, dir, shellBlocks(readText(t, filepath.Join(dir, "README.md"))))
+	inOrder(t, out,
+		`^Job validation successful\n(.*\n)*?Job validation successful`,
+		`^stapled and verified: good`,
+		`^www.example.test is revoked`,
+		`Cert Status: revoked`,
+		`www.pem.ocsp`,
+		`^Template ran script .* exited with code: 1`,
+		`Cert Status: revoked`, // and no staple was taken away
+	)
+	leavesNothing(t, dir)
+}
