@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -61,7 +62,10 @@ func TestOutage(t *testing.T) {
 	var log lockedBuffer
 	var mu sync.Mutex
 	var told []bool
+	var pauses atomic.Int64
 	c := newClient(t, s, func(c *Config) {
+		pause := c.Pause
+		c.Pause = func() time.Duration { pauses.Add(1); return pause() }
 		c.SessionTTL = time.Hour // the session is still there after the outage
 		c.Logger = hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Info})
 		c.OnConnection = func(up bool, err error) {
@@ -102,6 +106,9 @@ func TestOutage(t *testing.T) {
 	published := make(chan error, 1)
 	var publishing sync.WaitGroup
 	publishing.Go(func() { published <- term.Publish(t.Context(), []record.Staple{response(id, 2)}) }) // ends with Consul's return
+	// Longer than any number of attempts lasts, whoever of the loops pauses.
+	before := pauses.Load()
+	eventually(t, "a long outage", func() bool { return pauses.Load() > before+10*attempts })
 	s.Restart()
 	if err := receive(t, "the publication", published); err != nil {
 		t.Errorf("Publish across the outage: %v", err)

@@ -101,10 +101,10 @@ func (c *Client) stapleOps(p publication) ([]op, error) {
 func (t *Term) publish(ctx context.Context, batch []publication, always bool) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for range attempts {
+	for conflicts := 0; conflicts < attempts; {
 		pair, due, err := t.prepare(ctx, batch)
 		if outage(ctx, err) && t.c.pause(ctx) {
-			continue
+			continue // however long: no attempt was made
 		}
 		if err != nil {
 			return ended(ctx, err)
@@ -118,6 +118,7 @@ func (t *Term) publish(ctx context.Context, batch []publication, always bool) er
 		}
 		// Somebody else wrote head: what this one is to say has to be seen
 		// again, and all that the other may have done too.
+		conflicts++
 		t.doubts()
 	}
 	return fmt.Errorf("publish: %d attempts met with other writers of %s", attempts, t.c.keys.head())
