@@ -107,7 +107,12 @@ func syncPass(ctx context.Context, c *command, cfg *hclconfig.Config, so plugin.
 			all++
 		}
 		if r.Reason != "" {
-			text = strings.TrimSuffix(r.Reason+": "+r.Error, ": ")
+			why := strings.TrimSuffix(r.Reason+": "+r.Error, ": ")
+			if r.OK && !r.NotApplicable {
+				text += "; " + why // the file has it, and something else is wrong
+			} else {
+				text = why
+			}
 		}
 		printResult(w, nameOf(r.Job, r.Name, r.ID), word, text)
 	}
