@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"time"
 
 	"github.com/google/renameio/v2"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
@@ -100,21 +102,36 @@ func askAll(ctx context.Context, client *responder.Client, urls []string, r resp
 	return nil, errors.Join(failures...)
 }
 
-// writeOne puts the response into the file, unless what is there is newer.
+// writeOne puts the response into the file, unless what is there stands by the
+// rule for which of two responses stays. What can't be read is not replaced:
+// it may be newer.
 func writeOne(path string, facts *staple.Facts, leaf, issuer *x509.Certificate) error {
 	if path == "" {
 		return nil
 	}
-	if f, err := os.Open(path); err == nil {
-		old, err := io.ReadAll(io.LimitReader(f, staple.MaxResponse+1))
-		f.Close()
-		if err != nil {
-			return err
-		}
-		held, err := staple.Verify(old, leaf, issuer, staple.Options{Now: time.Now()})
-		if err == nil && held.ThisUpdate.After(facts.ThisUpdate) {
+	old, err := readOne(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if held, err := staple.Verify(old, leaf, issuer, staple.Options{Now: time.Now()}); err == nil && held.Status != staple.Unknown {
+		switch {
+		case record.Supersedes(string(facts.Status), facts.ThisUpdate, string(held.Status), held.ThisUpdate):
+		case held.ThisUpdate.After(facts.ThisUpdate):
 			return fmt.Errorf("%s holds a newer response, of %s; it stays", path, held.ThisUpdate.UTC().Format(time.RFC3339))
+		case held.Status != facts.Status:
+			return fmt.Errorf("%s holds a response of the same time that says %s; it stays", path, held.Status)
+		default:
+			return nil // the same answer again
 		}
 	}
 	return renameio.WriteFile(path, facts.DER, 0o644)
+}
+
+func readOne(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, staple.MaxResponse+1))
 }
