@@ -17,6 +17,7 @@ func testcaCommands(e environment) map[string]*command {
 		"testca issue":    testcaIssue(e),
 		"testca delegate": testcaDelegate(e),
 		"testca revoke":   testcaRevoke(e),
+		"testca release":  testcaRelease(e),
 		"testca serve":    testcaServe(e),
 		"testca faults":   testcaFaults(e),
 	}
@@ -36,17 +37,23 @@ rehearsals and tests, never for production. Keys lie unencrypted in the folder,
 unless init is given a password. It keeps openssl's index.txt, so that "openssl
 ocsp" can serve the same folder.
 
-The commands are init, issue, delegate, revoke, serve and faults; each says more
-with -h.
+The commands are init, issue, delegate, revoke, release, serve and faults; each
+says more with -h.
 
 Example:
   consul-ocsp testca init ca
   consul-ocsp testca issue -responder=http://127.0.0.1:8888 ca www.example.com
   consul-ocsp testca serve ca &
-  consul-ocsp testca revoke ca www.example.com`)
+  consul-ocsp testca revoke ca www.example.com
+
+With an intermediate CA, whose key is encrypted and whose delegate signs:
+  export CONSUL_OCSP_TESTCA_PASS=secret
+  consul-ocsp testca init root && consul-ocsp testca init -parent=root ca
+  consul-ocsp testca delegate ca
+  consul-ocsp testca serve -delegate ca`)
 	c.run = func(c *command, args []string) int {
 		if len(args) > 0 {
-			return c.wrongUsage("%q is none of init, issue, delegate, revoke, serve, faults", args[0])
+			return c.wrongUsage("%q is none of init, issue, delegate, revoke, release, serve, faults", args[0])
 		}
 		fmt.Fprintln(c.stderr, c.Help())
 		return exitUsage
@@ -131,29 +138,4 @@ func urlFlag(urls *[]string) func(string) error {
 		*urls = append(*urls, s)
 		return nil
 	}
-}
-
-func testcaRevoke(e environment) *command {
-	c := newMember(e, "revoke", "[flags] DIR NAME", "Revokes a certificate", `
-Revokes all valid certificates that were issued for NAME, the first name of the
-certificate. A responder that serves DIR says so from its next answer on.
-
-Example:
-  consul-ocsp testca revoke ca www.example.com`)
-	open := openFlag(c)
-	c.run = func(c *command, args []string) int {
-		if len(args) != 2 {
-			return c.wrongUsage("it takes a folder and a name")
-		}
-		ca, err := open(args[0])
-		if err != nil {
-			return c.failed(err)
-		}
-		if err := ca.Revoke(args[1]); err != nil {
-			return c.failed(err)
-		}
-		fmt.Fprintf(c.stdout, "%s is revoked\n", printable(args[1]))
-		return exitOK
-	}
-	return c
 }

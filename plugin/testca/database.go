@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 func (c *CA) indexPath() string { return filepath.Join(c.dir, "index.txt") }
@@ -73,16 +74,11 @@ func (c *CA) writeAttributes() error {
 func (c *CA) Revoke(name string) error { return c.RevokeWithReason(name, "") }
 
 // RevokeWithReason is Revoke with one of openssl's reasons, such as
-// "keyCompromise" or "superseded"; "" gives none.
+// "keyCompromise" or "superseded"; "" gives none. With "certificateHold" the
+// certificate can be released; or revoked once more for another reason, and then
+// its time stays that of the hold (X.509, 8.5.2.2).
 func (c *CA) RevokeWithReason(name, reason string) error {
-	return c.revoke(fmt.Sprintf("certificate %q", name), reason, func(x *index) (found []int) {
-		for i, line := range x.lines {
-			if line.entry != nil && strings.EqualFold(line.entry.commonName(), name) {
-				found = append(found, i)
-			}
-		}
-		return found
-	})
+	return c.revoke(fmt.Sprintf("certificate %q", name), reason, byName(name))
 }
 
 // RevokeSerial revokes one certificate, so that an old one can be revoked and
@@ -101,23 +97,60 @@ func (c *CA) revoke(what, reason string, find func(*index) []int) error {
 	if err != nil {
 		return err
 	}
+	return c.changeEntries(what, "already revoked or expired", find, func(e *indexEntry) bool {
+		switch {
+		case e.status == 'V':
+			e.revoked = firstTime(c.now(), c.now())
+		case !e.onHold() || number == certificateHold:
+			return false
+		}
+		e.status, e.reason = 'R', number
+		return true
+	})
+}
+
+// Release makes all certificates of a name valid again that are revoked with
+// the reason certificateHold. It is an error if there is none. openssl has no
+// command for it: those who use it edit the line in index.txt to the same.
+func (c *CA) Release(name string) error {
+	return c.changeEntries(fmt.Sprintf("certificate %q", name), "not on hold", byName(name), func(e *indexEntry) bool {
+		if !e.onHold() {
+			return false
+		}
+		e.status, e.revoked, e.reason = 'V', time.Time{}, -1
+		return true
+	})
+}
+
+// byName finds the lines of a name, whatever their status.
+func byName(name string) func(*index) []int {
+	return func(x *index) (found []int) {
+		for i, line := range x.lines {
+			if line.entry != nil && strings.EqualFold(line.entry.commonName(), name) {
+				found = append(found, i)
+			}
+		}
+		return found
+	}
+}
+
+// changeEntries changes those of the found lines that change takes on; none is
+// an error, which says what is otherwise the matter.
+func (c *CA) changeEntries(what, otherwise string, find func(*index) []int, change func(*indexEntry) bool) error {
 	return c.changeIndex(func(x *index) error {
-		found, revoked := find(x), 0
+		found, changed := find(x), 0
 		for _, i := range found {
 			line := &x.lines[i]
-			if line.entry.status != 'V' {
-				continue
+			if change(line.entry) {
+				line.text = line.entry.format()
+				changed++
 			}
-			line.entry.status, line.entry.reason = 'R', number
-			line.entry.revoked = firstTime(c.now(), c.now())
-			line.text = line.entry.format()
-			revoked++
 		}
 		switch {
 		case len(found) == 0:
 			return fmt.Errorf("%s: not issued by the CA in %s", what, c.dir)
-		case revoked == 0:
-			return fmt.Errorf("%s: already revoked or expired", what)
+		case changed == 0:
+			return fmt.Errorf("%s: %s", what, otherwise)
 		}
 		return nil
 	})

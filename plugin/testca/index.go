@@ -144,6 +144,9 @@ func (e *indexEntry) format() string {
 	}, "\t")
 }
 
+// onHold reports whether the certificate may become valid again.
+func (e *indexEntry) onHold() bool { return e.status == 'R' && e.reason == certificateHold }
+
 // commonName gives the last common name of the subject.
 func (e *indexEntry) commonName() string {
 	i := strings.LastIndex(e.subject, "/CN=")

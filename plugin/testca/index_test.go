@@ -102,6 +102,44 @@ func TestOtherLinesAreKept(t *testing.T) {
 	wantError(t, c.Revoke("c.example"), "already revoked or expired")
 }
 
+// A hold can be lifted, or become a revocation with the time of the hold;
+// nothing else comes back.
+func TestHolds(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	c := newCA(t, InitOptions{Now: func() time.Time { return now }})
+	serial := issue(t, c, IssueOptions{}, "a.example").Leaf.SerialNumber
+	entry := func() indexEntry {
+		x, err := c.readIndex()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return *x.find(serial)
+	}
+	wantError(t, c.Release("a.example"), "not on hold")
+	valid := entry()
+	if err := c.RevokeWithReason("a.example", "certificateHold"); err != nil {
+		t.Fatal(err)
+	}
+	held := entry()
+	wantError(t, c.RevokeWithReason("a.example", "certificateHold"), "already revoked")
+	if err := c.Release("A.example"); err != nil || !reflect.DeepEqual(entry(), valid) {
+		t.Errorf("released: %+v, %v; want %+v", entry(), err, valid)
+	}
+	if err := c.RevokeSerial(serial, "certificateHold"); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(time.Hour)
+	if err := c.RevokeWithReason("a.example", "keyCompromise"); err != nil {
+		t.Fatal(err)
+	}
+	if e := entry(); e.reason != 1 || !e.revoked.Equal(held.revoked) {
+		t.Errorf("revoked for good: %+v; want the time of the hold, %v", e, held.revoked)
+	}
+	wantError(t, c.Release("a.example"), "not on hold")
+	wantError(t, c.Release("nobody.example"), "not issued")
+}
+
 func FuzzIndex(f *testing.F) {
 	f.Add("")
 	f.Add("V\t270304050607Z\t\t01\tunknown\t/CN=a\n")

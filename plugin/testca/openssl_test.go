@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -152,6 +153,74 @@ func TestOpensslWorksInOurFolder(t *testing.T) {
 	openssl(t, c.Dir(), "ca", "-config", "openssl.cnf", "-updatedb")
 	if _, err := Open(c.Dir()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestOpensslReadsHolds puts certificates on hold here and by openssl, and
+// releases them: what openssl then has in its CRL, database and answers is the
+// same as what we say.
+func TestOpensslReadsHolds(t *testing.T) {
+	t.Parallel()
+	c := newCA(t, InitOptions{})
+	leaf := issue(t, c, IssueOptions{}, "ours.example").Leaf
+	theirs := issueByOpenssl(t, c.Dir())
+	ca := func(args ...string) string {
+		return openssl(t, c.Dir(), append([]string{"ca", "-config", "openssl.cnf"}, args...)...)
+	}
+	crl := func() string {
+		ca("-gencrl", "-crldays", "1", "-out", "crl.pem")
+		return openssl(t, c.Dir(), "crl", "-in", "crl.pem", "-noout", "-text", "-CAfile", "ca.pem")
+	}
+	if err := c.RevokeWithReason("ours.example", "certificateHold"); err != nil {
+		t.Fatal(err)
+	}
+	ca("-revoke", "theirs.crt", "-crl_hold", "holdInstructionReject")
+	for _, held := range []*x509.Certificate{leaf, theirs} {
+		for _, said := range []string{opensslAnswers(t, c, held), oursAnswers(t, c, held)} {
+			wantLines(t, said, "leaf.pem: revoked", "Reason: certificateHold", "Revocation Time")
+		}
+		wantLines(t, opensslStatus(t, c.Dir(), held), "=Revoked (R)")
+	}
+	wantLines(t, crl(), "verify OK", "Serial Number: "+formatSerial(leaf.SerialNumber), "Serial Number: "+formatSerial(theirs.SerialNumber), "Certificate Hold")
+
+	for name, held := range map[string]*x509.Certificate{"ours.example": leaf, "theirs.example": theirs} {
+		if err := c.Release(name); err != nil {
+			t.Fatal(err)
+		}
+		for _, said := range []string{opensslAnswers(t, c, held), oursAnswers(t, c, held)} {
+			wantLines(t, said, "leaf.pem: good")
+		}
+		wantLines(t, opensslStatus(t, c.Dir(), held), "=Valid (V)")
+	}
+	wantLines(t, crl(), "verify OK", "No Revoked Certificates")
+	ca("-updatedb")
+}
+
+// opensslStatus is what "openssl ca -status" prints; it ends with 1 whatever
+// that is.
+func opensslStatus(t *testing.T, dir string, leaf *x509.Certificate) string {
+	t.Helper()
+	p := exec.Command("openssl", "ca", "-config", "openssl.cnf", "-status", formatSerial(leaf.SerialNumber))
+	p.Dir = dir
+	out, err := p.CombinedOutput()
+	if p.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+// TestOpensslSaysWhenAndWhy has openssl revoke, and our responder answer with the
+// same reason and the same second.
+func TestOpensslSaysWhenAndWhy(t *testing.T) {
+	t.Parallel()
+	c := newCA(t, InitOptions{})
+	theirs := issueByOpenssl(t, c.Dir())
+	openssl(t, c.Dir(), "ca", "-config", "openssl.cnf", "-revoke", "theirs.crt", "-crl_compromise", "20260102030405Z")
+	ours, said := oursAnswers(t, c, theirs), opensslAnswers(t, c, theirs)
+	line := regexp.MustCompile(`Revocation Time: .*`)
+	wantLines(t, ours, "leaf.pem: revoked", "Reason: keyCompromise")
+	if line.FindString(ours) == "" || line.FindString(ours) != line.FindString(said) {
+		t.Errorf("we answer %q, openssl %q", line.FindString(ours), line.FindString(said))
 	}
 }
 

@@ -13,6 +13,21 @@ func reasons() []string {
 		"cessationOfOperation", "certificateHold", "", "removeFromCRL"}
 }
 
+// certificateHold is the one reason that is not for ever.
+const certificateHold = 6
+
+// Reasons are the reasons for which a certificate can be revoked, in openssl's
+// words. removeFromCRL is none: it is said of one that is not revoked any more.
+func Reasons() []string {
+	var names []string
+	for n, name := range reasons() {
+		if name != "" && n <= certificateHold {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 func reasonName(n int) string {
 	if names := reasons(); n >= 0 && n < len(names) {
 		return names[n]
