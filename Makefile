@@ -10,6 +10,8 @@ version ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 commit  ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 # Tests of one package; the whole run is bounded by whoever calls make.
 timeout ?= 20m
+# Tests of these run twice, against the system's HAProxy and against 3.0.
+haproxy_tests := ./plugin/haproxy ./plugin/handshake
 # For `make bench`: a pattern, and a former bin/bench.txt to compare with.
 bench   ?= .
 old     ?=
@@ -38,12 +40,17 @@ test-race: install ## every test with the race detector, against a real Consul, 
 	@CONSUL_BIN=$${CONSUL_BIN:-$$($(tools)/build consul)}; \
 	CONSUL_TEMPLATE_BIN=$${CONSUL_TEMPLATE_BIN:-$$($(tools)/build consul-template)}; \
 	NOMAD_BIN=$${NOMAD_BIN:-$$($(tools)/build nomad)}; \
-	export CONSUL_BIN CONSUL_TEMPLATE_BIN NOMAD_BIN; \
-	set -x; $(GO) test -race -count=1 -timeout $(timeout) ./...
+	HAPROXY_30_BIN=$${HAPROXY_30_BIN:-$$($(tools)/build haproxy-3.0)}; \
+	export CONSUL_BIN CONSUL_TEMPLATE_BIN NOMAD_BIN HAPROXY_30_BIN; \
+	set -x; $(GO) test -race -count=1 -timeout $(timeout) ./...; \
+	HAPROXY_BIN=$$HAPROXY_30_BIN $(GO) test -race -count=1 -timeout $(timeout) $(haproxy_tests)
 
-bench: ## benchmarks into bin/bench.txt; old=FILE compares with an earlier one
+bench: install ## benchmarks into bin/bench.txt; old=FILE compares with an earlier one
 	@mkdir -p bin
-	$(GO) test -run '^$$' -bench '$(bench)' -benchmem ./... | tee bin/bench.txt
+	@CONSUL_BIN=$${CONSUL_BIN:-$$($(tools)/build consul)}; \
+	HAPROXY_30_BIN=$${HAPROXY_30_BIN:-$$($(tools)/build haproxy-3.0)}; \
+	export CONSUL_BIN HAPROXY_30_BIN; \
+	set -x; $(GO) test -run '^$$' -bench '$(bench)' -benchmem -timeout $(timeout) ./... | tee bin/bench.txt
 	@if [ -n "$(old)" ]; then benchstat=$$($(tools)/build benchstat); $$benchstat $(old) bin/bench.txt; fi
 
 lint: ## gofmt, go mod tidy, go vet and staticcheck, all without a finding; no test that can be skipped
