@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/consul-ocsp/consul-ocsp/consul"
+	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
 )
@@ -114,6 +115,7 @@ func (p *parts) node(name, instance string) record.Node {
 		Node: name, Instance: instance, Version: p.options.Version, Roles: cfg.Roles,
 		Seen: time.Now(), Started: p.started, Trouble: p.holding.troubles(),
 	}
+	n.Trouble = append(n.Trouble, p.clocks()...)
 	if !cfg.HasRole("deliver") {
 		return summed(n)
 	}
@@ -135,6 +137,26 @@ func (p *parts) node(name, instance string) record.Node {
 		}
 	}
 	return summed(n)
+}
+
+// clocks are the responders whose clock and ours disagree.
+func (p *parts) clocks() []record.NodeTrouble {
+	var troubles []record.NodeTrouble
+	f := p.fetching.Load()
+	if f == nil {
+		return nil
+	}
+	for _, c := range f.Clocks() {
+		side := "ahead of"
+		if c.Ahead < 0 {
+			side = "behind"
+		}
+		troubles = append(troubles, record.NodeTrouble{
+			Target: "responder " + c.Host, Reason: fetcher.ClockOff, Since: c.Since.UTC(),
+			Error: fmt.Sprintf("its Date is %v %s our clock; one of them is wrong", c.Ahead.Abs(), side),
+		})
+	}
+	return troubles
 }
 
 // troublesOf is what is wrong with one certificate and its targets.

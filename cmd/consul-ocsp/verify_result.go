@@ -26,7 +26,7 @@ type verdict struct {
 	// stapled.
 	Result string `json:"result"`
 	// Reason is the one word for which a response was refused: one of
-	// staple.Reasons, or no-issuer.
+	// staple.Reasons, or issuer-unknown.
 	Reason string `json:"reason,omitempty"`
 	Error  string `json:"error,omitempty"`
 
@@ -59,7 +59,7 @@ func newVerdict(o handshake.Options, r *handshake.Result) *verdict {
 	case r.Refusal != nil:
 		v.Result, v.Reason, v.Error = "refused", string(staple.ReasonOf(r.Refusal)), r.Refusal.Error()
 		if r.Issuer == nil {
-			v.Reason = "no-issuer"
+			v.Reason = "issuer-unknown"
 		}
 	default:
 		v.add(r.Facts)
@@ -123,7 +123,7 @@ func (v *verdict) line() string {
 		return "nothing was stapled, and the certificate demands it"
 	case v.Result == "none":
 		return "nothing was stapled"
-	case v.Reason == "no-issuer":
+	case v.Reason == "issuer-unknown":
 		return "a response was stapled, but the server does not send its issuer: give it with -ca-file"
 	case v.Result == "refused":
 		return "a response was stapled, but it is refused: " + v.Error

@@ -84,10 +84,10 @@ func (t *turn) tellHost(host string, began time.Time, failed *failure) {
 	t.asked = true
 	paused, recovered := t.f.hosts.learn(host, s)
 	if paused {
-		t.f.c.Logger.Warn("responder is left alone for a while", "host", host, "reason", failed.reason, "retry_after", failed.retryAfter, "error", failed.err)
+		t.f.saysLeftAlone(host, failed)
 	}
 	if recovered {
-		t.f.c.Logger.Info("responder answers again", "host", host)
+		t.f.saysBack(host)
 		t.f.cameBack(host)
 	}
 }

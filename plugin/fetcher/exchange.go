@@ -97,12 +97,6 @@ func (f *Fetcher) transport(url string, err error) *failure {
 	return &failure{reason: string(responder.Protocol), err: fmt.Errorf("responder %.200q: %w", url, err), signal: answered}
 }
 
-func (f *Fetcher) compareClocks(url string, date time.Time) {
-	if ahead := date.Sub(f.c.Now()); !date.IsZero() && ahead.Abs() > staple.Skew {
-		f.c.Logger.Debug("the responder's clock differs from ours", "responder", url, "ahead", ahead.Round(time.Second))
-	}
-}
-
 // judge verifies an answer. One that is not sent again is what is held, which
 // is verified again too: it may have ended.
 func (f *Fetcher) judge(t Target, q question, a *responder.Answer) (record.Staple, *failure) {
@@ -131,6 +125,7 @@ func (f *Fetcher) judge(t Target, q question, a *responder.Answer) (record.Stapl
 		}
 		return record.Staple{}, failed
 	}
+	f.remarkOn(q.url, a, facts.Warnings)
 	if a.NotModified {
 		return *q.held, nil
 	}
@@ -147,9 +142,6 @@ func (f *Fetcher) count(a *responder.Answer, err error, h how) {
 	switch {
 	case a != nil:
 		f.counts.Requests += uint64(a.Requests)
-		if a.WrongType {
-			f.counts.WrongTypes++
-		}
 		if a.NotModified {
 			f.counts.NotModified++
 		}

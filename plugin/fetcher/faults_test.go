@@ -15,6 +15,7 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
+	"github.com/consul-ocsp/consul-ocsp/plugin/status"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
 
@@ -35,6 +36,34 @@ type expectation struct {
 	settings Settings
 	// requests is how many HTTP requests it takes, where that matters.
 	requests uint64
+	// remark is what is said of an answer that is accepted all the same.
+	remark string
+	// failed is a failure on the way to an answer.
+	failed string
+	// bare is the state where nothing was held, if another one than else.
+	bare string
+}
+
+// state is what status calls a certificate after the fault, "" where it has
+// nothing to say of it.
+func (e expectation) state(holds bool) string {
+	switch {
+	case e.bare != "" && !holds:
+		return e.bare
+	case e.outcome == NotApplicable && holds:
+		return status.OK
+	case e.outcome == NotApplicable:
+		return ""
+	case e.reason != "" && holds:
+		return status.Failing
+	case e.reason != "":
+		return status.Missing
+	case e.status == "revoked":
+		return status.Revoked
+	case e.unstaplable != nil:
+		return status.Unstaplable
+	}
+	return status.OK
 }
 
 func (e expectation) withDefaults() expectation {
@@ -54,24 +83,24 @@ func (e expectation) withDefaults() expectation {
 func expectations() map[string]expectation {
 	https, private := []string{"https://ADDRESS"}, Settings{AllowPrivateAddresses: true}
 	unstaplable := func(reasons ...string) expectation { return expectation{unstaplable: reasons} }
-	revoked := expectation{status: "revoked", unstaplable: []string{"multiple-responses"}}
+	revoked := expectation{status: "revoked", unstaplable: []string{"multiple-responses"}, remark: "odd-response"}
 	return map[string]expectation{
 		"refused": {reason: "refused"}, "reset": {reason: "reset"}, "closed": {reason: "reset"}, "silent": {reason: "timeout"},
 		"tls-alert": {reason: "tls", urls: https}, "tls-untrusted": {reason: "tls", urls: https},
 
 		"slow": {reason: "timeout"}, "endless": {reason: "too-large"}, "oversized": {reason: "too-large"},
 		"truncated": {reason: "truncated"}, "truncated-der": {reason: "truncated"},
-		"empty": {reason: "empty"}, "zero": {reason: "not-ocsp"}, "html": {reason: "not-ocsp"}, "wrong-type": {},
+		"empty": {reason: "empty"}, "zero": {reason: "not-ocsp"}, "html": {reason: "not-ocsp"}, "wrong-type": {remark: "content-type"},
 
 		"404": {reason: "http-status"}, "500": {reason: "http-status"}, "429": {reason: "http-status", requests: 1}, "503": {reason: "http-status", requests: 1},
-		"304": {reason: "not-modified"}, "proxy-error": {reason: "http-status"},
+		"304": {reason: "not-modified", requests: 2}, "proxy-error": {reason: "http-status"},
 		"401-unauthorized": {reason: "unauthorized"}, "500-good": {},
 		"redirect": {settings: private}, "redirect-loop": {reason: "redirect", settings: private},
 		"redirect-metadata": {reason: "address-forbidden", settings: private},
-		"get-only":          {}, "post-only": {}, "get-mangled": {},
-		"stale-get": {}, "older-get": {}, "max-age": {},
+		"get-only":          {}, "post-only": {requests: 2}, "get-mangled": {requests: 2},
+		"stale-get": {requests: 3}, "older-get": {bare: status.Ending}, "max-age": {requests: 1},
 
-		"dns": {reason: "dns", urls: []string{"http://ocsp.invalid"}}, "first-dead": {urls: []string{"http://127.0.0.1:1", "http://ADDRESS"}},
+		"dns": {reason: "dns", urls: []string{"http://ocsp.invalid"}}, "first-dead": {failed: "refused", urls: []string{"http://127.0.0.1:1", "http://ADDRESS"}},
 		"url-ldap": {reason: "bad-url", urls: []string{"ldap://ocsp.example.com/"}}, "url-malformed": {reason: "bad-url", urls: []string{"http://[::1"}},
 		"url-short": {reason: "bad-url", urls: []string{"h"}}, "url-none": {reason: "no-responder", outcome: NotApplicable, urls: []string{}},
 
@@ -88,16 +117,16 @@ func expectations() map[string]expectation {
 		"this-update-ahead": {reason: "not-yet-valid"}, "produced-ahead": {reason: "produced-ahead"},
 		"critical-response": {reason: "critical-extension"}, "critical-single": {reason: "critical-extension"},
 
-		"issuer-embedded": {}, "certificates": {}, "delegate": {}, "delegate-no-nocheck": {}, "same": {}, "past-certificate": {}, "by-key": {},
+		"issuer-embedded": {}, "certificates": {}, "delegate": {}, "delegate-no-nocheck": {remark: "odd-response"}, "same": {}, "past-certificate": {}, "by-key": {},
 		"ed25519": {}, "rsa-pss": {}, "nonce": {}, "sha256-certid": unstaplable("certid-not-sha1"),
 
-		"good-revoked": revoked, "revoked-good": revoked, "unknown-revoked": revoked, "good-unknown": {reason: "unknown"},
+		"good-revoked": revoked, "revoked-good": revoked, "unknown-revoked": revoked, "good-unknown": {reason: "unknown", requests: 2},
 
-		"no-next-update": unstaplable("no-next-update"), "multiple": unstaplable("multiple-responses"),
+		"no-next-update": {unstaplable: []string{"no-next-update"}, remark: "odd-response"}, "multiple": unstaplable("multiple-responses"),
 		"certid-sha384": unstaplable("certid-not-sha1", "certid-too-long"), "certid-no-null": unstaplable("certid-parameters"),
 
-		"unknown": {reason: "unknown"}, "unknown-get": {},
-		"date-ahead": {}, "date-behind": {},
+		"unknown": {reason: "unknown", requests: 2}, "unknown-get": {requests: 2},
+		"date-ahead": {remark: "clock"}, "date-behind": {remark: "clock"},
 	}
 }
 
@@ -159,32 +188,82 @@ func checkFault(t *testing.T, fault testca.Fault, want expectation, holds bool) 
 	s.checkTold(t, a, want, r, holds, log.take())
 }
 
-// checkTold looks at what a turn leaves for operators: trouble, counts, log.
+// checkTold looks at what a turn leaves for operators: trouble, status, counts,
+// log. One word is the reason in all of them.
 func (s *scene) checkTold(t *testing.T, a Target, want expectation, r Result, holds bool, log string) {
 	t.Helper()
 	failed := want.outcome == Failed
 	if trouble, ok := s.memory.trouble(a.ID); ok != failed || failed && (trouble.Reason != want.reason || r.Kept != holds) {
 		t.Errorf("trouble %+v, kept %v", trouble, r.Kept)
 	}
-	counts := s.f.Counts()
-	if failed != (counts.Failures[want.reason] > 0) || want.requests > 0 && counts.Requests != want.requests {
-		t.Errorf("%d requests, failures %v", counts.Requests, counts.Failures)
+	if now := time.Now(); want.outcome != NotApplicable && (!r.Next.After(now) || r.Next.After(now.Add(time.Hour))) {
+		t.Errorf("the next turn is at %v, not within max_delay", r.Next)
 	}
-	line := []string{"new response", "status=" + want.status}
+	s.checkStatus(t, want, holds)
+	s.checkCounts(t, want)
+	lines := [][]string{{"[INFO]", "new response", "status=" + want.status}}
 	switch {
 	case failed:
-		line = []string{"[WARN]", "no new response", "certificate=edge/a", "reason=" + want.reason, "kept=" + strconv.FormatBool(holds)}
+		lines[0] = []string{"[WARN]", "no new response", "certificate=edge/a", "reason=" + want.reason, "kept=" + strconv.FormatBool(holds)}
 	case want.outcome == NotApplicable:
-		line = []string{"[INFO]", "nothing to fetch", "reason=" + want.reason}
+		lines[0] = []string{"[INFO]", "nothing to fetch", "reason=" + want.reason}
 	case want.status == "revoked":
-		line = []string{"[ERROR]", "certificate is revoked"}
+		lines[0] = []string{"[ERROR]", "certificate is revoked"}
 	}
-	found := false
-	for text := range strings.Lines(log) {
-		found = found || containsAll(text, line)
+	if want.remark != "" {
+		lines = append(lines, []string{"[WARN]", "host=", "reason=" + want.remark})
 	}
-	if !found {
-		t.Errorf("no line with %q in\n%s", line, log)
+	for _, line := range lines {
+		found := false
+		for text := range strings.Lines(log) {
+			found = found || containsAll(text, line)
+		}
+		if !found {
+			t.Errorf("no line with %q in\n%s", line, log)
+		}
+	}
+}
+
+// checkStatus looks at what `status` says.
+func (s *scene) checkStatus(t *testing.T, want expectation, holds bool) {
+	t.Helper()
+	metas := map[string]record.Meta{}
+	for id, st := range s.memory.staples {
+		metas[id] = st.Meta
+	}
+	state, reason := "", ""
+	for _, st := range status.FromStore(metas, s.memory.troubles, time.Now()).Staples {
+		state, reason = st.State, st.Reason
+	}
+	wantReason := want.reason
+	if want.outcome == NotApplicable {
+		wantReason = ""
+	}
+	if state != want.state(holds) || reason != wantReason {
+		t.Errorf("status says %q %q, want %q %q", state, reason, want.state(holds), wantReason)
+	}
+}
+
+// checkCounts looks at the totals: the turn, its failures under the reason and no
+// other, what was odd.
+func (s *scene) checkCounts(t *testing.T, want expectation) {
+	t.Helper()
+	counts := s.f.Counts()
+	failed := want.failed
+	if want.outcome == Failed {
+		failed = want.reason
+	}
+	if counts.Turns[want.outcome] != 1 || len(counts.Turns) != 1 {
+		t.Errorf("turns %v, want one that is %s", counts.Turns, want.outcome)
+	}
+	if len(counts.Failures) > 1 || (failed != "") != (counts.Failures[failed] > 0) {
+		t.Errorf("failures %v, want %q alone", counts.Failures, failed)
+	}
+	if len(counts.Remarks) > 1 || (want.remark != "") != (counts.Remarks[want.remark] > 0) {
+		t.Errorf("remarks %v, want %q alone", counts.Remarks, want.remark)
+	}
+	if want.requests > 0 && counts.Requests != want.requests {
+		t.Errorf("%d requests, want %d", counts.Requests, want.requests)
 	}
 }
 

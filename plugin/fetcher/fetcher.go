@@ -39,6 +39,10 @@ type Fetcher struct {
 	looked time.Time
 	// publishError is the latest of the Publisher.
 	publishError error
+	// complaints, remarks and clocks are what was logged of responder hosts.
+	complaints map[string]*complaint
+	remarks    map[string][]string
+	clocks     map[string]Clock
 }
 
 // item is a target with what is known of it. Its fields change under the
@@ -63,7 +67,12 @@ type item struct {
 	told            time.Time // of the last trouble that was reported; zero: none is
 	cleared         bool      // that there is none was reported once
 	mentioned       bool      // that nothing is fetched for it
-	asked           time.Time
+	// complaint is the one that counts this item while it fails; said are the
+	// reasons that were logged of it, hinted that it fails as new ones do.
+	complaint *complaint
+	said      []string
+	hinted    bool
+	asked     time.Time
 
 	// versions are what responders call what they gave last, by URL; bypass is
 	// the last try to get past their caches.
@@ -90,7 +99,9 @@ func New(c Config) *Fetcher {
 		hosts:  newHosts(),
 		wake:   make(chan struct{}, 1),
 		items:  make(map[string]*item),
-		counts: Counts{Turns: make(map[string]uint64), Failures: make(map[string]uint64)},
+		counts: newCounts(),
+
+		complaints: make(map[string]*complaint), remarks: make(map[string][]string), clocks: make(map[string]Clock),
 	}
 	if c.Client != nil {
 		f.ask = c.Client.Exchange
@@ -117,8 +128,10 @@ func (f *Fetcher) Set(targets []Target) {
 		all = append(all, w[0])
 		f.put(w[0], w[1:])
 	}
-	f.mu.Unlock()
 	limits := limitsOf(all)
+	f.forgetComplaints(limits)
+	f.forgetRemarks(limits)
+	f.mu.Unlock()
 	f.limits.Store(&limits)
 	f.hosts.keep(limits)
 	f.wakeUp()
@@ -154,6 +167,7 @@ func order01(b bool) int {
 func (f *Fetcher) drop(it *item) {
 	it.gone = true
 	delete(f.items, it.target.ID)
+	f.content(it, f.c.Now())
 	f.unqueue(it)
 	if !it.told.IsZero() {
 		f.out.trouble(it.target.ID, nil)

@@ -102,6 +102,7 @@ func stamped(args []any, key string, t time.Time) []any {
 // process, or a leader before, has reported.
 func (t *turn) recovered() {
 	it := t.it
+	t.f.content(it, t.f.c.Now())
 	if t.dry {
 		return
 	}
@@ -129,18 +130,7 @@ func (t *turn) fail() {
 	it.waits = t.waits
 	it.reason, it.err = t.reason, errors.Join(t.errs...)
 	quick := t.settlingIn(now)
-	if changed {
-		level := hclog.Warn
-		switch {
-		case quick:
-			level = hclog.Info
-		case !t.asked && t.waits != "" && it.alive(now):
-			level = hclog.Debug // the log tells of the host
-		}
-		args := []any{"certificate", t.target.label(), "id", t.target.ID, "reason", it.reason, "kept", it.alive(now)}
-		args = stamped(args, "until", it.end())
-		t.f.c.Logger.Log(level, "no new response", append(args, "error", it.err)...)
-	}
+	t.complain(now, quick)
 	if !t.dry && !it.gone && (changed || now.Sub(it.told).Abs() >= tellEvery) {
 		it.told = now
 		t.f.out.trouble(t.target.ID, &record.Trouble{

@@ -259,7 +259,7 @@ func TestATargetWithoutIssuerFailsByName(t *testing.T) {
 	a := s.target("a")
 	a.Issuer = nil
 	s.f.Set([]Target{a, {ID: a.ID}})
-	if got := outcomes(s.f.Pass(t.Context(), PassOptions{})); got != "a:failed:no-issuer " || s.requests() != 0 {
+	if got := outcomes(s.f.Pass(t.Context(), PassOptions{})); got != "a:failed:issuer-unknown " || s.requests() != 0 {
 		t.Errorf("results %s", got)
 	}
 }

@@ -27,13 +27,20 @@ const (
 // Reasons that come on top of those of packages responder and staple.
 const (
 	NoResponder        = "no-responder"
-	NoIssuer           = "no-issuer"
+	NoIssuer           = "issuer-unknown"
 	CertificateExpired = "certificate-expired"
 	Request            = "request"
 	Unknown            = "unknown"
 	Older              = "older"
 	Publish            = "publish"
 	Timeout            = "timeout"
+)
+
+// Reasons for which an answer is worth a remark and is accepted all the same.
+const (
+	ClockOff    = "clock"
+	ContentType = "content-type"
+	OddResponse = "odd-response"
 )
 
 // ReasonMeaning explains one reason in one line.
@@ -49,6 +56,9 @@ func Reasons() []ReasonMeaning {
 		{Unknown, "the responder says that it does not know the certificate; usual in the first minutes after issue"},
 		{Older, "the responder gave an older response than the one that is held"},
 		{Publish, "the response was fetched and stored, but not published"},
+		{ClockOff, "the responder's Date and our clock differ by more than 5 minutes; the answer is judged by our clock"},
+		{ContentType, "the answer verifies, though its Content-Type is not application/ocsp-response"},
+		{OddResponse, "the response verifies, with a warning: a delegate without nocheck, two entries, no nextUpdate"},
 		{Timeout, "the pass ended before the certificate's turn did"},
 	}
 }
@@ -99,16 +109,21 @@ type Counts struct {
 	Repeated uint64
 	// NotModified are answers that say that there is none but the held one.
 	NotModified uint64
-	// WrongTypes are answers with a Content-Type that is not OCSP's.
-	WrongTypes uint64
 	// Turns are the finished turns by outcome, Failures the failed exchanges
 	// by reason.
 	Turns, Failures map[string]uint64
+	// Remarks are the answers with something odd that were not refused for it,
+	// by reason.
+	Remarks map[string]uint64
 	// Published are the responses that were published.
 	Published uint64
 }
 
+func newCounts() Counts {
+	return Counts{Turns: make(map[string]uint64), Failures: make(map[string]uint64), Remarks: make(map[string]uint64)}
+}
+
 func (c Counts) clone() Counts {
-	c.Turns, c.Failures = maps.Clone(c.Turns), maps.Clone(c.Failures)
+	c.Turns, c.Failures, c.Remarks = maps.Clone(c.Turns), maps.Clone(c.Failures), maps.Clone(c.Remarks)
 	return c
 }
