@@ -15,6 +15,10 @@ type Option func(*options)
 type options struct {
 	acl   bool
 	extra []string
+
+	token  string   // the management token, where several agents have one
+	join   []string // where the servers of a cluster meet
+	client bool
 }
 
 // WithACL turns access control on, with everything denied that a token doesn't grant. Token then returns a management
@@ -30,8 +34,8 @@ func WithConfig(hcl string) Option {
 
 // newToken makes the management token, or none without access control.
 func (o options) newToken() (string, error) {
-	if !o.acl {
-		return "", nil
+	if !o.acl || o.token != "" {
+		return o.token, nil
 	}
 	return uuid.GenerateUUID()
 }
@@ -40,16 +44,16 @@ type object = map[string]any
 
 // writeConfig puts the server's configuration into a new folder. Consul reads its files in lexical order.
 func (s *Server) writeConfig(o options) error {
+	ports := s.at.ports
 	config := object{
-		"server":           true,
-		"bootstrap_expect": 1,
-		"node_name":        s.node,
-		"data_dir":         filepath.Join(s.folder, "data"),
-		"bind_addr":        "127.0.0.1",
-		"advertise_addr":   "127.0.0.1",
-		"client_addr":      "127.0.0.1",
+		"server":         !s.isClient,
+		"node_name":      s.node,
+		"data_dir":       s.dataFolder(),
+		"bind_addr":      s.at.address,
+		"advertise_addr": s.at.address,
+		"client_addr":    s.at.address,
 		"ports": object{
-			"http": s.ports.http, "server": s.ports.server, "serf_lan": s.ports.serf,
+			"http": ports.http, "server": ports.server, "serf_lan": ports.serf,
 			"serf_wan": -1, "https": -1, "dns": -1, "grpc": -1, "grpc_tls": -1,
 		},
 		"performance":          object{"raft_multiplier": 1},
@@ -57,6 +61,13 @@ func (s *Server) writeConfig(o options) error {
 		"peering":              object{"enabled": false},
 		"disable_update_check": true,
 		"log_level":            "info",
+	}
+	if !s.isClient {
+		config["bootstrap_expect"] = max(1, len(s.join))
+	}
+	if len(s.join) > 0 {
+		config["retry_join"] = s.join
+		config["retry_interval"] = "1s"
 	}
 	if s.token != "" {
 		config["acl"] = object{
@@ -85,5 +96,7 @@ func (s *Server) writeConfig(o options) error {
 	}
 	return nil
 }
+
+func (s *Server) dataFolder() string { return filepath.Join(s.folder, "data") }
 
 func (s *Server) configFolder() string { return filepath.Join(s.folder, "config") }

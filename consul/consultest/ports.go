@@ -8,7 +8,19 @@ import (
 	"strconv"
 )
 
-// ports of one server, all on loopback.
+// place is where a server runs.
+type place struct {
+	address string
+	ports   ports
+	// enter are words before the program's that have it run in its network namespace; none on loopback.
+	enter []string
+}
+
+func (p place) serf() string { return net.JoinHostPort(p.address, strconv.Itoa(p.ports.serf)) }
+
+func (p place) rpc() string { return net.JoinHostPort(p.address, strconv.Itoa(p.ports.server)) }
+
+// ports of one server.
 type ports struct {
 	http, server, serf int
 }
@@ -16,11 +28,14 @@ type ports struct {
 // freePorts picks ports that nobody listens on now. They lie below the range from which the kernel takes the ports of
 // outgoing connections, so that none of those takes a port while its server is stopped. Another process can still be
 // faster: Start then tries again.
-func freePorts() (ports, error) {
+func freePorts() (ports, error) { return freePortsOn("127.0.0.1") }
+
+// freePortsOn is freePorts for a loopback address.
+func freePortsOn(address string) (ports, error) {
 	taken := make(map[int]bool)
 	var p ports
 	for _, port := range []*int{&p.http, &p.server, &p.serf} {
-		n, err := freePort(taken)
+		n, err := freePort(address, taken)
 		if err != nil {
 			return ports{}, err
 		}
@@ -30,7 +45,7 @@ func freePorts() (ports, error) {
 	return p, nil
 }
 
-func freePort(taken map[int]bool) (int, error) {
+func freePort(host string, taken map[int]bool) (int, error) {
 	const lowest, tries = 12000, 200
 	highest := firstEphemeralPort()
 	if highest <= lowest+1000 {
@@ -38,7 +53,7 @@ func freePort(taken map[int]bool) (int, error) {
 	}
 	for range tries {
 		n := lowest + rand.IntN(highest-lowest)
-		if !taken[n] && isFree(n) {
+		if !taken[n] && isFree(host, n) {
 			return n, nil
 		}
 	}
@@ -46,8 +61,8 @@ func freePort(taken map[int]bool) (int, error) {
 }
 
 // isFree tries TCP and UDP: serf needs both.
-func isFree(port int) bool {
-	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+func isFree(host string, port int) bool {
+	address := net.JoinHostPort(host, strconv.Itoa(port))
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return false

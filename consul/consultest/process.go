@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -16,14 +17,16 @@ type process struct {
 	ended context.Context
 }
 
-// startProcess runs an agent with the configuration in a folder; its output is appended to a file.
-func startProcess(program, configFolder, logFile string) (*process, error) {
+// startProcess runs an agent with the configuration in a folder; its output is appended to a file. program is the
+// command's words before those of the agent.
+func startProcess(program []string, configFolder, logFile string) (*process, error) {
 	log, err := os.OpenFile(logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	cmd := exec.Command(program, "agent", "-config-dir", configFolder)
+	words := append(slices.Clone(program), "agent", "-config-dir", configFolder)
+	cmd := exec.Command(words[0], words[1:]...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = withoutConsul(os.Environ())
 	cmd.SysProcAttr = endWithParent()
@@ -43,6 +46,7 @@ func startProcess(program, configFolder, logFile string) (*process, error) {
 // terminate asks the process to end and waits; it kills it and returns false when that takes too long.
 func (p *process) terminate(timeout time.Duration) bool {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // fails only when it has ended
+	_ = p.cmd.Process.Signal(syscall.SIGCONT) // or it would not see the first
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	select {

@@ -6,7 +6,11 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -28,13 +32,15 @@ var errPortTaken = errors.New("a port is taken")
 // Server is a running Consul server. Start, Stop, Kill, Restart and CreateToken are for the test's own goroutine;
 // everything else may be used from any.
 type Server struct {
-	t       testing.TB
-	program string
-	folder  string
-	ports   ports
-	node    string
-	token   string
-	client  *api.Client
+	t        testing.TB
+	program  string
+	folder   string
+	at       place
+	join     []string // of a cluster: where the servers' serf listens
+	isClient bool     // it only forwards to servers
+	node     string
+	token    string
+	client   *api.Client
 	// process is nil while the server is stopped.
 	process *process
 }
@@ -52,7 +58,7 @@ func Start(t testing.TB, o ...Option) *Server {
 		if err != nil {
 			t.Fatalf("consul: %v", err)
 		}
-		s, err := newServer(t, program, p, opts)
+		s, err := newServer(t, program, place{address: "127.0.0.1", ports: p}, opts)
 		if err != nil {
 			t.Fatalf("consul: %v", err)
 		}
@@ -71,8 +77,8 @@ func Start(t testing.TB, o ...Option) *Server {
 }
 
 // newServer writes the configuration; nothing runs yet.
-func newServer(t testing.TB, program string, p ports, opts options) (*Server, error) {
-	s := &Server{t: t, program: program, folder: t.TempDir(), ports: p}
+func newServer(t testing.TB, program string, at place, opts options) (*Server, error) {
+	s := &Server{t: t, program: program, folder: t.TempDir(), at: at, join: opts.join, isClient: opts.client}
 	s.node = fmt.Sprintf("consul-%08x", rand.Uint32())
 	var err error
 	if s.token, err = opts.newToken(); err != nil {
@@ -95,7 +101,7 @@ func newServer(t testing.TB, program string, p ports, opts options) (*Server, er
 
 // Address returns host:port of the HTTP API; it never changes.
 func (s *Server) Address() string {
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.ports.http))
+	return net.JoinHostPort(s.at.address, strconv.Itoa(s.at.ports.http))
 }
 
 // Token returns the management token, "" without access control.
@@ -128,6 +134,41 @@ func (s *Server) Kill() {
 	s.process = nil
 }
 
+// Pause stops the server's process in its tracks: it neither answers nor ends, as on a machine that hangs.
+func (s *Server) Pause() { s.signal(syscall.SIGSTOP) }
+
+// Resume lets a paused server go on.
+func (s *Server) Resume() { s.signal(syscall.SIGCONT) }
+
+// Reconfigure adds agent configuration in HCL to what it was started with, in place of what was added so before, and
+// has the server reload. Only what Consul reloads changes.
+func (s *Server) Reconfigure(hcl string) {
+	s.t.Helper()
+	if err := os.WriteFile(filepath.Join(s.configFolder(), "2.hcl"), []byte(hcl), 0o600); err != nil {
+		s.t.Fatalf("consul: %v", err)
+	}
+	s.signal(syscall.SIGHUP)
+}
+
+func (s *Server) signal(signal syscall.Signal) {
+	s.t.Helper()
+	if s.process == nil {
+		s.t.Fatalf("consul: %v: the server is stopped", signal)
+	}
+	if err := s.process.cmd.Process.Signal(signal); err != nil {
+		s.t.Fatalf("consul: %v: %v", signal, err)
+	}
+}
+
+// Wipe stops the server and removes its data: started again, it is a new cluster whose indexes begin anew.
+func (s *Server) Wipe() {
+	s.t.Helper()
+	s.Stop()
+	if err := os.RemoveAll(s.dataFolder()); err != nil {
+		s.t.Fatalf("consul: %v", err)
+	}
+}
+
 // Restart stops the server if it runs, starts it again with the same data and ports, and waits until it is ready.
 func (s *Server) Restart() {
 	s.t.Helper()
@@ -139,16 +180,26 @@ func (s *Server) Restart() {
 
 // start runs the program and waits until it is ready; on an error nothing is left running.
 func (s *Server) start() error {
-	process, err := startProcess(s.program, s.configFolder(), s.logFile())
-	if err != nil {
+	if err := s.launch(); err != nil {
 		return err
 	}
-	err = s.waitReady(process, startTimeout)
+	return s.ready()
+}
+
+// launch runs the program.
+func (s *Server) launch() (err error) {
+	program := append(slices.Clone(s.at.enter), s.program)
+	s.process, err = startProcess(program, s.configFolder(), s.logFile())
+	return err
+}
+
+// ready waits until a launched server is ready; it ends one that does not get so.
+func (s *Server) ready() error {
+	err := s.waitReady(s.process, startTimeout)
 	if err == nil {
-		s.process = process
 		return nil
 	}
-	process.kill()
+	s.Kill()
 	if s.logShowsPortTaken() {
 		return fmt.Errorf("%w: %w", errPortTaken, err)
 	}

@@ -115,7 +115,7 @@ func TestPortTaken(t *testing.T) {
 	defer silent.Close()
 	for name, taken := range map[string]int{
 		"a silent listener": silent.Addr().(*net.TCPAddr).Port,
-		"another Consul":    other.ports.http,
+		"another Consul":    other.at.ports.http,
 	} {
 		s := newUnstarted(t, taken, options{})
 		if err := s.start(); !errors.Is(err, errPortTaken) {
@@ -145,7 +145,7 @@ func newUnstarted(t *testing.T, http int, o options) *Server {
 	if http != 0 {
 		p.http = http
 	}
-	s, err := newServer(t, Binary(t, "consul"), p, o)
+	s, err := newServer(t, Binary(t, "consul"), place{address: "127.0.0.1", ports: p}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
