@@ -1,11 +1,8 @@
 package responder
 
 import (
-	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"net"
-	"net/http"
 	"time"
 
 	"golang.org/x/net/http/httpproxy"
@@ -36,7 +33,8 @@ type Config struct {
 	// HTTP_PROXY, HTTPS_PROXY and NO_PROXY say when the client is made. Its
 	// NoProxy counts for requests that name one, too.
 	Proxy *httpproxy.Config
-	// Now is the clock by which dates in Retry-After are read; default time.Now.
+	// Now is the clock by which dates in headers are read and connections and
+	// what was learned of methods grow old; default time.Now.
 	Now func() time.Time
 }
 
@@ -46,7 +44,7 @@ type Client struct {
 	now       func() time.Time
 	// A pool of connections for each set of rules under which they were
 	// dialled, so that reuse can't go around the guard.
-	strict, loose *http.Transport
+	strict, loose *pool
 	proxies       *proxies
 	methods       methodMemory
 }
@@ -62,39 +60,16 @@ func New(c Config) *Client {
 	return &Client{
 		userAgent: c.UserAgent,
 		now:       c.Now,
-		strict:    newTransport(c, false),
-		loose:     newTransport(c, true),
+		strict:    newPool(c, false, nil),
+		loose:     newPool(c, true, nil),
 		proxies:   newProxies(c),
 		methods:   methodMemory{now: c.Now},
 	}
 }
 
-// newTransport dials under one set of rules. Its Proxy stays nil where the
-// request's own host is dialled: behind a proxy the address would say nothing.
-func newTransport(c Config, allowPrivate bool) *http.Transport {
-	dialer := &net.Dialer{
-		Timeout:        DefaultTimeout,
-		KeepAlive:      30 * time.Second,
-		Resolver:       c.Resolver,
-		ControlContext: guardDial(allowPrivate),
-	}
-	return &http.Transport{
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			return dialer.DialContext(ctx, network, address)
-		},
-		TLSClientConfig:        &tls.Config{RootCAs: c.RootCAs, MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:    DefaultTimeout,
-		DisableCompression:     true, // a small body must not unpack to a large one
-		MaxIdleConns:           512,
-		MaxIdleConnsPerHost:    128,
-		IdleConnTimeout:        30 * time.Second,
-		MaxResponseHeaderBytes: 32 << 10,
-	}
-}
-
 // Close closes idle connections. Exchanges under way go on.
 func (c *Client) Close() {
-	c.strict.CloseIdleConnections()
-	c.loose.CloseIdleConnections()
+	c.strict.close()
+	c.loose.close()
 	c.proxies.closeIdle()
 }

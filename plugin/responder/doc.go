@@ -10,6 +10,9 @@
 //     checked on the address that is dialled, after DNS, for every connection;
 //     a connection made under loose rules never serves a request under strict
 //     ones.
+//   - A name is resolved for each fetch: connections are kept for half a minute
+//     after that, for other certificates of the same responder, and then closed
+//     however much they are used.
 //   - Where a proxy is set, in the request or by HTTP_PROXY, HTTPS_PROXY and
 //     NO_PROXY, it is the proxy's address that is dialled, and it may be
 //     private. Host names are then the proxy's to resolve: what is checked is

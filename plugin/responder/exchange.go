@@ -78,8 +78,9 @@ const malformedRequest = 1
 
 // Exchange asks a responder: by GET if the URL is at most MaxGETURL bytes long,
 // else by POST, or by what worked last time. If that fails in a way that the
-// other method may cure, the other one is tried once, within the same time. The
-// error is a *Failure.
+// other method may cure, the other one is tried once, within the same time; if
+// nothing came in all of the time, the next exchange with the host begins with
+// the other one. The error is a *Failure.
 func (c *Client) Exchange(ctx context.Context, r Request) (*Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeoutOf(r.Timeout))
 	defer cancel()
@@ -93,6 +94,7 @@ func (c *Client) Exchange(ctx context.Context, r Request) (*Answer, error) {
 	get := getURL(base, r.OCSP)
 	first, other := c.order(base, get, r.Method)
 	answer, failure := c.ask(ctx, r, base, get, first)
+	c.learn(base.Host, first, other, failure)
 	if other == "" || !curable(answer, failure) || ctx.Err() != nil {
 		return result(answer, failure)
 	}
@@ -112,6 +114,17 @@ func (c *Client) Exchange(ctx context.Context, r Request) (*Answer, error) {
 		answer.Requests = requests
 	}
 	return result(answer, failure)
+}
+
+// learn has the next exchange with a host begin with the other method where
+// this one took all of its time.
+func (c *Client) learn(host, first, other string, f *Failure) {
+	switch {
+	case f == nil:
+		c.methods.answered(host, first)
+	case f.Reason == Timeout && other != "":
+		c.methods.timedOut(host, first, other)
+	}
 }
 
 // result keeps a nil *Failure from becoming an error.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -239,6 +240,57 @@ func TestTheMethodThatWorksIsRemembered(t *testing.T) {
 				if n.String() != step.want || a.Requests != len(strings.Fields(step.want)) {
 					t.Errorf("after %v: requests %q (%d counted), want %q", step.pass, n, a.Requests, step.want)
 				}
+			}
+		})
+	}
+}
+
+// Where one method is never answered, the exchange's time is over before the
+// other can be tried: the next exchange begins with that one.
+func TestTheOtherMethodIsTriedAfterATimeout(t *testing.T) {
+	now := time.Now()
+	for _, c := range []struct {
+		name   string
+		silent func(exchange int, method string) bool
+		want   string
+	}{
+		{"GET is dropped on the way", func(_ int, method string) bool { return method == "GET" }, "GET: timeout, POST, GET: timeout, POST, POST, POST, later GET: timeout"},
+		{"away for a moment", func(n int, _ string) bool { return n == 0 }, "GET: timeout, POST, GET, GET, GET, GET, later GET"},
+		{"dead", func(int, string) bool { return true }, "GET: timeout, POST: timeout, GET: timeout, POST: timeout, GET: timeout, POST: timeout, later GET: timeout"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			var exchange atomic.Int64
+			clock := now
+			s, n := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if c.silent(int(exchange.Load()), r.Method) {
+					io.Copy(io.Discard, r.Body) // or the end of the connection goes unnoticed
+					<-r.Context().Done()
+					return
+				}
+				answerTryLater(w, r)
+			})
+			client := newClient(t, responder.Config{Now: func() time.Time { return clock }})
+			var got []string
+			for ; exchange.Load() < 7; exchange.Add(1) {
+				*n = counter{}
+				later := ""
+				if exchange.Load() == 6 {
+					clock, later = clock.Add(2*time.Hour), "later "
+				}
+				timeout := 10 * time.Second
+				if c.silent(int(exchange.Load()), "GET") {
+					timeout = 150 * time.Millisecond
+				}
+				_, err := client.Exchange(t.Context(), responder.Request{URL: s.URL, OCSP: []byte("DER"), Timeout: timeout, Guard: own()})
+				result := later + n.String()
+				if err != nil {
+					result += ": " + string(failure(t, err, responder.Timeout).Reason)
+				}
+				got = append(got, result)
+			}
+			if strings.Join(got, ", ") != c.want {
+				t.Errorf("asked by %s, want %s", strings.Join(got, ", "), c.want)
 			}
 		})
 	}

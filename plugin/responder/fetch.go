@@ -77,9 +77,12 @@ func (c *Client) send(ctx context.Context, h hop, g Guard, n int) (p *page, next
 	if err != nil {
 		return nil, nil, &Failure{Reason: BadURL, Requests: n, Err: err}
 	}
-	transport, err := c.transport(h, privateToo)
+	pool, proxied, err := c.pool(h, privateToo)
 	if err != nil {
 		return nil, nil, &Failure{Reason: classify(ctx, err), Requests: n, Err: err}
+	}
+	if proxied && h.host != "" {
+		req.URL = inFull(h.url)
 	}
 	failed := func(err error) *Failure {
 		f := &Failure{Reason: classify(ctx, err), Requests: n + 1, Err: err}
@@ -89,7 +92,7 @@ func (c *Client) send(ctx context.Context, h hop, g Guard, n int) (p *page, next
 		return f
 	}
 	// Not an http.Client: each hop chooses its pool, and redirects are ours.
-	resp, err := transport.RoundTrip(req)
+	resp, err := pool.get().RoundTrip(req)
 	if err != nil {
 		return nil, nil, failed(err)
 	}
@@ -138,6 +141,15 @@ func (c *Client) newRequest(ctx context.Context, h hop) (*http.Request, error) {
 		req.Header.Set("Content-Type", h.contentType)
 	}
 	return req, nil
+}
+
+// inFull is u with nothing left to make of it: a proxy is sent it as it is. Else
+// it would be sent the Host header's host in its place, and would ask a host
+// that nobody has checked.
+func inFull(u *url.URL) *url.URL {
+	full := *u
+	full.Opaque = "//" + u.Host + u.EscapedPath()
+	return &full
 }
 
 func (c *Client) newPage(resp *http.Response, u *url.URL, requests int) *page {

@@ -168,6 +168,12 @@ func TestARedirectedPOSTKeepsItsQuestion(t *testing.T) {
 // fakeDNS is a resolver that knows these A records only.
 func fakeDNS(t *testing.T, records map[string][4]byte) *net.Resolver {
 	t.Helper()
+	return fakeDNSOf(t, func() map[string][4]byte { return records })
+}
+
+// fakeDNSOf is a resolver whose records may change.
+func fakeDNSOf(t *testing.T, records func() map[string][4]byte) *net.Resolver {
+	t.Helper()
 	server, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -181,7 +187,7 @@ func fakeDNS(t *testing.T, records map[string][4]byte) *net.Resolver {
 			if err != nil {
 				return
 			}
-			if reply, err := dnsReply(buf[:n], records); err == nil {
+			if reply, err := dnsReply(buf[:n], records()); err == nil {
 				server.WriteTo(reply, from)
 			}
 		}

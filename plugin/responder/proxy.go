@@ -1,11 +1,9 @@
 package responder
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -24,32 +22,33 @@ type proxies struct {
 	noProxy     string
 
 	mu    sync.Mutex
-	pools map[string]*http.Transport // by the proxy's URL
+	pools map[string]*pool // by the proxy's URL
 }
 
 func newProxies(c Config) *proxies {
 	if c.Proxy == nil {
 		c.Proxy = httpproxy.FromEnvironment()
 	}
-	return &proxies{c: c, environment: c.Proxy.ProxyFunc(), noProxy: c.Proxy.NoProxy, pools: make(map[string]*http.Transport)}
+	return &proxies{c: c, environment: c.Proxy.ProxyFunc(), noProxy: c.Proxy.NoProxy, pools: make(map[string]*pool)}
 }
 
-// transport is the pool for one request. Where a proxy is between, all that
-// can be checked of the host is checked here.
-func (c *Client) transport(h hop, privateToo bool) (*http.Transport, error) {
+// pool is that of one request; proxied says that a proxy is between, and will
+// be sent the whole URL. Then all that can be checked of the host is checked
+// here.
+func (c *Client) pool(h hop, privateToo bool) (p *pool, proxied bool, err error) {
 	proxy, err := c.proxies.find(h.proxy, h.url)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, false, err
 	case proxy != nil:
 		if err := checkLiteral(h.url.Hostname(), privateToo); err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		return c.proxies.pool(proxy), nil
+		return c.proxies.pool(proxy), h.url.Scheme == "http", nil
 	case privateToo:
-		return c.loose, nil
+		return c.loose, false, nil
 	}
-	return c.strict, nil
+	return c.strict, false, nil
 }
 
 // find is the proxy for u: the one that is set, else the environment's; nil:
@@ -74,7 +73,7 @@ func (p *proxies) find(set string, u *url.URL) (*url.URL, error) {
 }
 
 // pool keeps connections to one proxy, which may have a private address.
-func (p *proxies) pool(proxy *url.URL) *http.Transport {
+func (p *proxies) pool(proxy *url.URL) *pool {
 	key := proxy.String()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -83,18 +82,11 @@ func (p *proxies) pool(proxy *url.URL) *http.Transport {
 	}
 	if len(p.pools) >= maxProxies {
 		for _, t := range p.pools {
-			t.CloseIdleConnections()
+			t.close()
 		}
 		clear(p.pools)
 	}
-	t := newTransport(p.c, true)
-	t.Proxy = http.ProxyURL(proxy)
-	t.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
-		if resp.StatusCode == http.StatusOK {
-			return nil
-		}
-		return fmt.Errorf("%w: CONNECT was answered with %d %s", errProxy, resp.StatusCode, http.StatusText(resp.StatusCode))
-	}
+	t := newPool(p.c, true, proxy)
 	p.pools[key] = t
 	return t
 }
@@ -103,7 +95,7 @@ func (p *proxies) closeIdle() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, t := range p.pools {
-		t.CloseIdleConnections()
+		t.close()
 	}
 }
 

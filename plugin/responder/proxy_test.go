@@ -1,6 +1,7 @@
 package responder_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -96,10 +97,59 @@ func TestAProxyIsAskedWithTheWholeURL(t *testing.T) {
 		if _, err := client.Issuer(t.Context(), responder.IssuerRequest{URL: "http://aia.example.com/ca.crt", Proxy: address}); err == nil {
 			t.Error("an OCSP answer is no certificate")
 		}
-		// A Host header of one's own is what the URL on the way names, as in
-		// every request to a proxy (RFC 9112 section 3.2.2).
-		if got, want := p.asked(), "GET http://ocsp.example.com/a/REVS, POST http://other.example.com/a, GET http://aia.example.com/ca.crt"; got != want {
+		if got, want := p.asked(), "GET http://ocsp.example.com/a/REVS, POST http://ocsp.example.com/a, GET http://aia.example.com/ca.crt"; got != want {
 			t.Errorf("through %s: %s, want %s", address, got, want)
+		}
+	}
+}
+
+// A Host header of one's own does not change whom the proxy is to ask.
+func TestAProxyIsSentTheHostHeaderBesideTheURL(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	head := make(chan string, 1)
+	// Ends with the listener, or the connection.
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		b := make([]byte, 4096)
+		n, _ := conn.Read(b)
+		head <- string(b[:n])
+	}()
+	_, err = newClient(t, responder.Config{}).Exchange(t.Context(), responder.Request{
+		URL: "http://ocsp.example.com:8080/a%2Fb", OCSP: []byte("DER"), Method: "GET", Host: "other.example.com", Proxy: l.Addr().String(),
+	})
+	failure(t, err, responder.Reset)
+	if got, want := <-head, "GET http://ocsp.example.com:8080/a%2Fb/REVS HTTP/1.1\r\nHost: other.example.com\r\n"; !strings.HasPrefix(got, want) {
+		t.Errorf("sent %q, want %q", got, want)
+	}
+}
+
+// What a redirect leads to is checked behind a proxy, too.
+func TestRedirectsBehindAProxy(t *testing.T) {
+	client := newClient(t, responder.Config{})
+	for _, c := range []struct {
+		to     string
+		guard  responder.Guard
+		reason responder.Reason
+	}{
+		{"http://169.254.169.254/latest", responder.Guard{AllowPrivate: true, AllowPrivateAddresses: true}, responder.AddressForbidden},
+		{"http://10.0.0.1/", own(), responder.AddressForbidden},
+		{"http://ocsp.example.net/", responder.Guard{AllowedResponders: []string{"*.example.com"}}, responder.HostForbidden},
+		{"ftp://ocsp.example.com/", responder.Guard{}, responder.Redirect},
+	} {
+		s, asked := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, c.to, http.StatusFound) })
+		_, err := client.Exchange(t.Context(), responder.Request{
+			URL: "http://ocsp.example.com/", OCSP: []byte("DER"), Method: "GET", Proxy: s.URL, Guard: c.guard,
+		})
+		if failure(t, err, c.reason); asked.String() != "GET" {
+			t.Errorf("%s: the proxy was asked %s", c.to, asked)
 		}
 	}
 }
@@ -127,7 +177,7 @@ func TestTheEnvironmentNamesTheProxyThatIsNotSet(t *testing.T) {
 	first, second, set := newProxy(t, ""), newProxy(t, ""), newProxy(t, "")
 	t.Setenv("HTTP_PROXY", first.URL)
 	t.Setenv("HTTPS_PROXY", second.URL)
-	t.Setenv("NO_PROXY", "direct.example.com,.internal.example.com")
+	t.Setenv("NO_PROXY", "direct.example.com,.internal.example.com,port.example.com:8080,192.0.2.128/25,198.51.100.7")
 	t.Setenv("REQUEST_METHOD", "") // with it HTTP_PROXY would be somebody's header
 	resolver := fakeDNS(t, nil)
 	client := responder.New(responder.Config{Resolver: resolver})
@@ -146,13 +196,25 @@ func TestTheEnvironmentNamesTheProxyThatIsNotSet(t *testing.T) {
 	if err := ask("http://ocsp.example.com/", set.address()); err != nil || set.asked() == "" {
 		t.Error("the proxy that is set does not count", err)
 	}
-	for _, host := range []string{"direct.example.com", "a.internal.example.com"} {
+	for _, host := range []string{"direct.example.com", "sub.direct.example.com", "a.internal.example.com", "port.example.com:8080"} {
 		for _, proxy := range []string{"", set.URL} {
 			failure(t, ask("http://"+host+"/", proxy), responder.DNS)
 		}
 	}
+	// Nobody answers at these, and nobody is asked: it has ended before.
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, host := range []string{"192.0.2.130", "198.51.100.7"} {
+		_, err := client.Exchange(over, responder.Request{URL: "http://" + host + "/", OCSP: []byte("DER"), Proxy: set.URL})
+		failure(t, err, responder.Canceled)
+	}
 	if got := first.asked() + second.asked() + set.asked(); got != "" {
 		t.Errorf("hosts of NO_PROXY were asked through a proxy: %s", got)
+	}
+	for _, host := range []string{"port.example.com", "internal.example.com", "192.0.2.1", "198.51.100.8", "notdirect.example.com"} {
+		if err := ask("http://"+host+"/", set.URL); err != nil || set.asked() == "" {
+			t.Errorf("%s is not in NO_PROXY, but was not asked through the proxy: %v", host, err)
+		}
 	}
 }
 
