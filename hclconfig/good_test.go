@@ -115,7 +115,9 @@ func TestFull(t *testing.T) {
 			{Name: "www", Path: "/etc/haproxy/certs/www.pem", Issuer: "/etc/haproxy/ca/issuer.pem", OCSPFile: "/var/lib/staples/www.der", Fetch: www},
 			{Name: "api", Path: "/etc/haproxy/certs/api.pem", Fetch: edge},
 		},
-		Globs: []Certificates{{Paths: []string{"/etc/haproxy/more", "/srv/*/certs/*.pem"}, Exclude: []string{"old-*", "/srv/test/**"}}},
+		Globs:         []Certificates{{Paths: []string{"/etc/haproxy/more", "/srv/*/certs/*.pem"}, Exclude: []string{"old-*", "/srv/test/**"}}},
+		CrtLists:      []CrtList{{Path: "/etc/haproxy/crt-list.txt"}},
+		HAProxyConfig: []HAProxyConfig{{Path: "/etc/haproxy/haproxy.cfg"}},
 		HAProxy: []DeliverHAProxy{
 			{Name: "blue", Socket: "/run/haproxy/blue.sock", Method: "reload", Reload: []string{"systemctl", "reload", "haproxy@blue"},
 				OnRevoked: "keep", MinInterval: 5 * time.Minute, MaxConcurrent: 1},

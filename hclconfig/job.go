@@ -39,11 +39,9 @@ func (p *parser) certificates(b *block, j *Job) {
 		j.Globs = append(j.Globs, p.globs(inner))
 	}
 	for _, inner := range b.all("crt_list") {
-		p.present(inner)
 		j.CrtLists = append(j.CrtLists, CrtList{Path: inner.file(), Source: inner.source()})
 	}
 	for _, inner := range b.all("haproxy_config") {
-		p.present(inner)
 		j.HAProxyConfig = append(j.HAProxyConfig, HAProxyConfig{Path: inner.file(), Source: inner.source()})
 	}
 }

@@ -29,8 +29,6 @@ func notYet() []unsupported {
 		{"on_event.timeout", Default().OnEvent.Timeout},
 		{"consul.datacenters", []string(nil)},
 		{"fetch.history", 0},
-		{"crt_list", nil},
-		{"haproxy_config", nil},
 		{"canary", nil},
 		{`deliver "nginx"`, nil},
 		{`deliver "haproxy".discover`, false},

@@ -63,6 +63,12 @@ func newPlan(cfg *hclconfig.Config, t *targets) (*plan, error) {
 		for _, g := range job.Globs {
 			source.Sets = append(source.Sets, inventory.Set{Paths: g.Paths, Exclude: g.Exclude})
 		}
+		for _, l := range job.CrtLists {
+			source.CrtLists = append(source.CrtLists, l.Path)
+		}
+		for _, c := range job.HAProxyConfig {
+			source.HAProxyConfigs = append(source.HAProxyConfigs, c.Path)
+		}
 		p.sources = append(p.sources, source)
 	}
 	p.targets = t.byJob(cfg)

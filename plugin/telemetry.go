@@ -9,8 +9,6 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
-	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
-	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
 )
 
 // measureEvery is how often the figures are brought up to date.
@@ -32,7 +30,6 @@ func (p *parts) measure(ctx context.Context) error {
 			counts = leads.Counts()
 		}
 		m.node(p.node("", ""))
-		m.revoked(p.writer.States(), leads)
 		m.fetching(leads, counts)
 		m.process()
 		select {
@@ -56,28 +53,6 @@ func (m *meter) node(n record.Node) {
 	m.SetGauge([]string{"node", "certificates"}, float32(n.Certificates))
 	m.SetGauge([]string{"node", "stapled"}, float32(n.Stapled))
 	m.SetGauge([]string{"node", "troubles"}, float32(n.Troubles))
-}
-
-// revoked tells how many certificates are revoked: of those that this node holds,
-// whatever it delivers for them, and of those that are fetched for the cluster.
-func (m *meter) revoked(held []writer.State, leads *fetcher.Fetcher) {
-	here := 0
-	for _, s := range held {
-		if revoked := string(staple.Revoked); s.Held.Status == revoked || s.Applied.Status == revoked {
-			here++
-		}
-	}
-	m.SetGauge([]string{"node", "revoked"}, float32(here))
-	if leads == nil {
-		return
-	}
-	fetched := 0
-	leads.Each(func(s fetcher.State) {
-		if s.Status == string(staple.Revoked) {
-			fetched++
-		}
-	})
-	m.SetGauge([]string{"fetch", "revoked"}, float32(fetched))
 }
 
 // fetching tells whether this agent fetches, and what came of it since the last

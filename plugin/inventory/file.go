@@ -29,6 +29,7 @@ type seen[T any] struct {
 // pemFile is what is kept of a PEM with a certificate.
 type pemFile struct {
 	leaf, issuer *x509.Certificate // issuer: nil where the PEM lacks it
+	alone        bool              // the leaf is the only certificate
 }
 
 // files reads and parses files, each again only when it has changed.
@@ -36,66 +37,87 @@ type files struct {
 	now     func() time.Time
 	round   int
 	pems    map[string]*seen[pemFile]
-	others  map[string]*seen[[]*x509.Certificate]
+	others  map[string]*seen[certFile]
+	texts   map[string]*seen[string]
 	authors map[string]*x509.Certificate // by DER: issuers are few and shared
 }
 
 func newFiles(now func() time.Time) *files {
 	return &files{
-		now: now, pems: map[string]*seen[pemFile]{}, others: map[string]*seen[[]*x509.Certificate]{},
+		now: now, pems: map[string]*seen[pemFile]{}, others: map[string]*seen[certFile]{},
+		texts:   map[string]*seen[string]{},
 		authors: map[string]*x509.Certificate{},
 	}
 }
 
 // next begins a round; what the round before did not use is forgotten.
 func (f *files) next() {
-	for path, s := range f.pems {
-		if s.round < f.round {
-			delete(f.pems, path)
-		}
-	}
-	for path, s := range f.others {
-		if s.round < f.round {
-			delete(f.others, path)
-		}
-	}
+	forget(f.pems, f.round)
+	forget(f.others, f.round)
+	forget(f.texts, f.round)
 	f.round++
+}
+
+func forget[T any](known map[string]*seen[T], round int) {
+	for path, s := range known {
+		if s.round < round {
+			delete(known, path)
+		}
+	}
 }
 
 // pem is the leaf in a PEM and the issuer beside it, if it is there.
 func (f *files) pem(path string) (pemFile, error) {
-	return cached(f, f.pems, path, func(b []byte) (pemFile, error) {
+	return cached(f, f.pems, path, staple.MaxPEM, func(b []byte) (pemFile, error) {
 		bundle, err := staple.ParseBundle(b)
 		if err != nil {
 			return pemFile{}, err
 		}
-		return pemFile{leaf: bundle.Leaf, issuer: f.share(staple.FindIssuer(bundle.Leaf, bundle.Others))}, nil
+		return pemFile{leaf: bundle.Leaf, issuer: f.share(staple.FindIssuer(bundle.Leaf, bundle.Others)), alone: len(bundle.Others) == 0}, nil
 	})
+}
+
+// certFile is any file that holds certificates.
+type certFile struct {
+	list []*x509.Certificate
+	pem  bool
 }
 
 // certificates are those of any file that holds some.
 func (f *files) certificates(path string) ([]*x509.Certificate, error) {
-	return cached(f, f.others, path, func(b []byte) ([]*x509.Certificate, error) {
+	file, err := f.certFile(path)
+	return file.list, err
+}
+
+func (f *files) certFile(path string) (certFile, error) {
+	return cached(f, f.others, path, staple.MaxPEM, func(b []byte) (certFile, error) {
 		list, err := staple.ParseCertificates(b)
 		for i, c := range list {
 			list[i] = f.share(c)
 		}
-		return list, err
+		return certFile{list, bytes.Contains(b, []byte("-----BEGIN"))}, err
 	})
+}
+
+// maxText bounds a configuration or a crt-list.
+const maxText = 32 << 20
+
+// text is a file of HAProxy's.
+func (f *files) text(path string) (string, error) {
+	return cached(f, f.texts, path, maxText, func(b []byte) (string, error) { return string(b), nil })
 }
 
 // first is the first certificate of a PEM, which is all that HAProxy reads of
 // an .issuer file.
 func (f *files) first(path string) *x509.Certificate {
-	b, _, err := read(path)
-	if err != nil || !bytes.Contains(b, []byte("-----BEGIN")) {
+	if path == "" {
 		return nil
 	}
-	list, err := f.certificates(path)
-	if err != nil || len(list) == 0 {
+	file, err := f.certFile(path)
+	if err != nil || !file.pem || len(file.list) == 0 {
 		return nil
 	}
-	return list[0]
+	return file.list[0]
 }
 
 // share gives one pointer for equal certificates.
@@ -110,7 +132,7 @@ func (f *files) share(c *x509.Certificate) *x509.Certificate {
 	return c
 }
 
-func cached[T any](f *files, known map[string]*seen[T], path string, parse func([]byte) (T, error)) (T, error) {
+func cached[T any](f *files, known map[string]*seen[T], path string, limit int64, parse func([]byte) (T, error)) (T, error) {
 	if s := known[path]; s != nil {
 		fi, err := os.Stat(path)
 		if err == nil && s.info != nil && unchanged(s.info, fi) {
@@ -119,7 +141,7 @@ func cached[T any](f *files, known map[string]*seen[T], path string, parse func(
 		}
 	}
 	delete(known, path)
-	b, fi, err := read(path)
+	b, fi, err := read(path, limit)
 	if err != nil {
 		var none T
 		return none, err
@@ -137,8 +159,8 @@ func unchanged(a, b fs.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
-// read reads a regular file of up to staple.MaxPEM bytes, through links.
-func read(path string) ([]byte, fs.FileInfo, error) {
+// read reads a regular file of up to limit bytes, through links.
+func read(path string, limit int64) ([]byte, fs.FileInfo, error) {
 	// Not to wait for a pipe's other end.
 	r, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -152,12 +174,12 @@ func read(path string) ([]byte, fs.FileInfo, error) {
 	if !fi.Mode().IsRegular() {
 		return nil, nil, errors.New("not a regular file")
 	}
-	b, err := io.ReadAll(io.LimitReader(r, staple.MaxPEM+1))
+	b, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
 		return nil, nil, cause(err)
 	}
-	if len(b) > staple.MaxPEM {
-		return nil, nil, fmt.Errorf("more than %d bytes", staple.MaxPEM)
+	if int64(len(b)) > limit {
+		return nil, nil, fmt.Errorf("more than %d bytes", limit)
 	}
 	return b, fi, nil
 }

@@ -24,6 +24,7 @@ func patternFolders(sources []Source) map[string]bool {
 				paths = append(paths, setFiles(p)...)
 			}
 		}
+		paths = append(append(paths, s.CrtLists...), s.HAProxyConfigs...)
 	}
 	return foldersOf(paths)
 }

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -19,8 +20,10 @@ func Read(sources []Source) ([]Certificate, []Problem) {
 
 // reader is what stays between two looks at the same sources.
 type reader struct {
-	files *files
-	last  map[place]Certificate // what the look before found
+	files  *files
+	last   map[place]Certificate // what the look before found
+	texts  map[string]string     // HAProxy's own files, as they were then
+	looked []string              // what HAProxy's files name, there or not: something may come to be there
 }
 
 // place is a file within a job.
@@ -29,19 +32,23 @@ type place struct{ job, path string }
 // look is one look at all sources.
 type look struct {
 	*reader
-	certs    []Certificate
-	problems []Problem
-	names    map[place]string  // job and name -> path
-	paths    map[place]bool    // job and path
-	writes   map[string]string // OCSP file -> id
+	certs     []Certificate
+	problems  []Problem
+	names     map[place]string  // job and name -> path
+	paths     map[place]bool    // job and path
+	writes    map[string]string // OCSP file -> id
+	nextTexts map[string]string
+	chains    map[string][]*x509.Certificate // by folder
 }
 
 func (r *reader) read(sources []Source) ([]Certificate, []Problem) {
 	r.files.next()
-	l := &look{reader: r, names: map[place]string{}, paths: map[place]bool{}, writes: map[string]string{}}
+	l := &look{reader: r, names: map[place]string{}, paths: map[place]bool{}, writes: map[string]string{}, nextTexts: map[string]string{}, chains: map[string][]*x509.Certificate{}}
+	r.looked = nil
 	for _, s := range sources {
+		listing := l.listing(s)
 		for _, single := range s.Certificates {
-			l.add(s.Job, single, true)
+			l.addSingle(s.Job, single, listing)
 		}
 		for _, set := range s.Sets {
 			paths, problems := expand(set)
@@ -51,11 +58,13 @@ func (r *reader) read(sources []Source) ([]Certificate, []Problem) {
 			}
 			for _, path := range paths {
 				if !l.paths[place{s.Job, path}] {
-					l.addFound(s.Job, path)
+					l.addFound(s.Job, path, "", listing)
 				}
 			}
 		}
+		l.addListed(s.Job, listing)
 	}
+	r.texts = l.nextTexts
 	r.last = make(map[place]Certificate, len(l.certs))
 	for _, c := range l.certs {
 		r.last[place{c.Job, c.Path}] = c
@@ -63,13 +72,25 @@ func (r *reader) read(sources []Source) ([]Certificate, []Problem) {
 	return l.certs, l.problems
 }
 
-func (l *look) addFound(job, path string) {
-	name, err := nameOf(path)
+func (l *look) addFound(job, path, alias string, g *listing) {
+	name, err := nameListed(path, alias)
 	if err != nil {
 		l.problem(job, "", path, err)
 		return
 	}
-	l.add(job, Single{Name: name, Path: path}, false)
+	l.add(job, Single{Name: name, Path: path}, g)
+}
+
+// addSingle adds what the operator named: a file, or the files of a bundle.
+func (l *look) addSingle(job string, s Single, g *listing) {
+	files := bundle(s.Path)
+	if len(files) == 0 || !g.rules.bundles || s.OCSPFile != "" {
+		l.add(job, s, g)
+		return
+	}
+	for _, path := range files {
+		l.add(job, Single{Name: s.Name + keyType(path), Path: path, Issuer: s.Issuer}, g)
+	}
 }
 
 func (l *look) problem(job, name, path string, err error) {
@@ -77,7 +98,7 @@ func (l *look) problem(job, name, path string, err error) {
 }
 
 // add reads one certificate.
-func (l *look) add(job string, s Single, named bool) {
+func (l *look) add(job string, s Single, g *listing) {
 	s.Path = filepath.Clean(s.Path)
 	if l.paths[place{job, s.Path}] {
 		l.problem(job, s.Name, s.Path, errors.New("the job lists this file under another name too"))
@@ -87,7 +108,7 @@ func (l *look) add(job string, s Single, named bool) {
 		l.problem(job, s.Name, s.Path, fmt.Errorf("%s has the same name: give one of them a name of its own as a certificate, or exclude it", other))
 		return
 	}
-	c, err := l.certificate(job, s)
+	c, err := l.certificate(job, s, g)
 	if err != nil {
 		l.problem(job, s.Name, s.Path, err)
 		var kept bool
@@ -111,7 +132,7 @@ func (l *look) add(job string, s Single, named bool) {
 }
 
 // certificate reads one file and finds its issuer.
-func (l *look) certificate(job string, s Single) (Certificate, error) {
+func (l *look) certificate(job string, s Single, g *listing) (Certificate, error) {
 	file, err := l.files.pem(s.Path)
 	if err != nil {
 		return Certificate{}, err
@@ -120,34 +141,59 @@ func (l *look) certificate(job string, s Single) (Certificate, error) {
 		ID: staple.ID(file.leaf), Job: job, Name: s.Name, Path: s.Path, OCSPFile: s.OCSPFile, Leaf: file.leaf,
 		Names: staple.Names(file.leaf), MustStaple: staple.MustStaple(file.leaf),
 	}
+	where := g.layout(s.Path)
+	if c.OCSPFile == "" {
+		c.OCSPFile = where.ocsp
+	}
 	if c.OCSPFile == "" {
 		c.OCSPFile = s.Path + ".ocsp"
 	}
-	l.findIssuer(&c, s, file)
+	c.IssuerFile, c.SelfUpdating = where.issuer, g.updates[s.Path]
+	l.findIssuer(&c, s, file, g.rules.chains)
 	return c, nil
 }
 
-// findIssuer looks where the operator said, in the PEM and beside it. A file
-// that is of no use is a Problem and the next place is tried.
-func (l *look) findIssuer(c *Certificate, s Single, file pemFile) {
-	beside := s.Path + ".issuer"
+// findIssuer looks where the operator said, in the PEM, beside it and among
+// HAProxy's chains. A file that is of no use is a Problem and the next place is
+// tried.
+func (l *look) findIssuer(c *Certificate, s Single, file pemFile, chains string) {
 	c.IssuerInPEM = file.issuer != nil
+	var chained *x509.Certificate
 	if !c.IssuerInPEM {
-		first := l.files.first(beside)
-		c.IssuerInFile = first != nil && staple.CheckIssuer(c.Leaf, first) == nil
+		if file.alone && chains != "" {
+			chained = l.fromChains(c.Leaf, chains)
+		}
+		first := l.files.first(c.IssuerFile)
+		c.IssuerInFile = chained != nil || first != nil && staple.CheckIssuer(c.Leaf, first) == nil
 	}
 	if s.Issuer != "" {
 		if l.fromFile(c, s.Issuer, FromConfig) {
 			return
 		}
 	}
-	if file.issuer != nil {
+	switch {
+	case file.issuer != nil:
 		c.Issuer, c.IssuerFrom = file.issuer, FromPEM
-		return
+	case chained != nil:
+		c.Issuer, c.IssuerFrom = chained, FromChains
+	case c.IssuerFile != "" && exists(c.IssuerFile):
+		l.fromFile(c, c.IssuerFile, FromFile)
 	}
-	if exists(beside) {
-		l.fromFile(c, beside, FromFile)
+}
+
+// fromChains looks in HAProxy's issuers-chain-path: the first certificate of
+// each file there completes a PEM that holds nothing but its leaf.
+func (l *look) fromChains(leaf *x509.Certificate, chains string) *x509.Certificate {
+	if _, known := l.chains[chains]; !known {
+		paths, _ := folder(chains) // one that HAProxy can't read stops its start
+		l.chains[chains] = nil
+		for _, path := range paths {
+			if first := l.files.first(path); first != nil {
+				l.chains[chains] = append(l.chains[chains], first)
+			}
+		}
 	}
+	return staple.FindIssuer(leaf, l.chains[chains])
 }
 
 func (l *look) fromFile(c *Certificate, path string, from IssuerFrom) bool {

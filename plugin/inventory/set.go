@@ -113,13 +113,16 @@ const maxName = 200
 // Consul, a header or a template could trip over become "-".
 func nameOf(path string) (string, error) {
 	base := filepath.Base(path)
+	// The files of a bundle differ in their last ending alone.
+	ending := keyType(base)
+	base = strings.TrimSuffix(base, ending)
 	name := strings.Map(func(r rune) rune {
 		switch {
 		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '_', r == '-':
 			return r
 		}
 		return '-'
-	}, strings.TrimSuffix(base, filepath.Ext(base)))
+	}, strings.TrimSuffix(base, filepath.Ext(base))) + ending
 	if name == "" || name == "." || name == ".." || len(name) > maxName {
 		return "", fmt.Errorf("the file's name can't be a certificate's name: list it as a certificate with a name of its own")
 	}

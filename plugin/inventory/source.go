@@ -10,6 +10,10 @@ type Source struct {
 	Job          string
 	Certificates []Single
 	Sets         []Set
+	// CrtLists are HAProxy's lists of certificates, HAProxyConfigs its
+	// configuration: the files of one process in the order in which it reads them.
+	// What they say of files beside certificates holds for all of the source.
+	CrtLists, HAProxyConfigs []string
 }
 
 // Single is one certificate, named by the operator. Paths are absolute.
@@ -34,7 +38,8 @@ type IssuerFrom string
 const (
 	FromConfig  IssuerFrom = "config" // the file that the operator named
 	FromPEM     IssuerFrom = "pem"
-	FromFile    IssuerFrom = "file" // <path>.issuer
+	FromChains  IssuerFrom = "chains" // HAProxy's issuers-chain-path
+	FromFile    IssuerFrom = "file"   // beside the PEM
 	FromNowhere IssuerFrom = ""
 )
 
@@ -50,11 +55,17 @@ type Certificate struct {
 	// issuer of many certificates is one pointer.
 	Issuer     *x509.Certificate
 	IssuerFrom IssuerFrom
+	// IssuerFile is where HAProxy looks for the issuer if the PEM lacks it: usually
+	// <Path>.issuer; empty where it looks for none.
+	IssuerFile string
 	// IssuerInPEM and IssuerInFile say where HAProxy finds an issuer on its own;
-	// the file is <Path>.issuer. Neither: a .ocsp file would stop its start.
+	// its issuers-chain-path counts as a file. Neither: a .ocsp file would stop
+	// its start.
 	IssuerInPEM, IssuerInFile bool
-	Names                     []string // host names, as staple.Names gives them
-	MustStaple                bool
+	// SelfUpdating: HAProxy's configuration has it fetch the response itself too.
+	SelfUpdating bool
+	Names        []string // host names, as staple.Names gives them
+	MustStaple   bool
 }
 
 // IssuerKnown tells whether HAProxy finds the issuer on its own.

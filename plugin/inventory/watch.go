@@ -102,7 +102,7 @@ func (w *watch) look() ([]Certificate, []Problem) {
 	for i := range certs {
 		paths[i] = certs[i].Path
 	}
-	if w.add(foldersOf(paths)) {
+	if w.add(foldersOf(append(paths, w.reader.looked...))) {
 		// Files may have changed in a folder that was not watched yet.
 		certs, problems = w.reader.read(w.sources)
 	}
@@ -164,7 +164,8 @@ func (w *watch) settle(ctx context.Context) {
 }
 
 func equal(a, b Certificate) bool {
-	return a.ID == b.ID && a.Job == b.Job && a.Name == b.Name && a.Path == b.Path && a.OCSPFile == b.OCSPFile &&
+	return a.IssuerFile == b.IssuerFile && a.SelfUpdating == b.SelfUpdating &&
+		a.ID == b.ID && a.Job == b.Job && a.Name == b.Name && a.Path == b.Path && a.OCSPFile == b.OCSPFile &&
 		a.IssuerFrom == b.IssuerFrom && a.IssuerInPEM == b.IssuerInPEM && a.IssuerInFile == b.IssuerInFile &&
 		(a.Issuer == b.Issuer || a.Issuer != nil && a.Issuer.Equal(b.Issuer))
 }

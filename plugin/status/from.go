@@ -21,8 +21,7 @@ func FromSnapshot(s *record.Snapshot, now time.Time) *Report {
 		r.Leader = &Leader{Node: clean(s.Leader.Node), Version: clean(s.Leader.Version), Since: utc(s.Leader.Since)}
 	}
 	r.addStaples(s.Metas, s.Troubles)
-	r.addWaiting(s.Waiting)
-	r.addNodes(s.Nodes)
+	r.addNodes(s.Nodes, s.Metas)
 	for key, why := range s.Unreadable {
 		r.Unreadable = append(r.Unreadable, Unreadable{Key: clean(key), Error: clean(why)})
 	}

@@ -16,8 +16,12 @@ type Certificate struct {
 	Job, Name string
 	Path      string // the PEM, as the server knows it
 	OCSPFile  string // empty: <Path>.ocsp
-	Leaf      *x509.Certificate
-	Issuer    *x509.Certificate // nil: not known yet; everything is refused then
+	// IssuerFile is where HAProxy looks for the issuer; empty: <Path>.issuer.
+	IssuerFile string
+	// IssuerOnlyInPEM says that it looks for it in no file beside the PEM.
+	IssuerOnlyInPEM bool
+	Leaf            *x509.Certificate
+	Issuer          *x509.Certificate // nil: not known yet; everything is refused then
 	// IssuerInPEM says that the PEM holds its issuer. Otherwise a running HAProxy
 	// may lack it, even if a file beside the PEM has it by now.
 	IssuerInPEM bool
@@ -46,6 +50,14 @@ func (c *Certificate) file() string {
 		return c.OCSPFile
 	}
 	return c.Path + ".ocsp"
+}
+
+// issuerFile is where an issuer goes that HAProxy would miss.
+func (c *Certificate) issuerFile() string {
+	if c.IssuerFile != "" {
+		return c.IssuerFile
+	}
+	return c.Path + ".issuer"
 }
 
 // verify judges a response for this certificate.

@@ -65,6 +65,7 @@ func (e *entry) inherit(old *entry) {
 // equal tells whether an entry for a serves b without a change.
 func equal(a, b *Certificate) bool {
 	return same(a, b) && a.Name == b.Name && a.IssuerInPEM == b.IssuerInPEM && a.IssuerKnown == b.IssuerKnown &&
+		a.IssuerFile == b.IssuerFile && a.IssuerOnlyInPEM == b.IssuerOnlyInPEM &&
 		a.MustStaple == b.MustStaple && a.WriteIssuer == b.WriteIssuer &&
 		slices.Equal(a.Names, b.Names) && slices.Equal(a.Targets, b.Targets)
 }

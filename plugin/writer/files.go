@@ -106,6 +106,9 @@ func (w *Writer) writeIssuer(c *Certificate) error {
 	if c.IssuerKnown {
 		return nil
 	}
+	if c.IssuerOnlyInPEM {
+		return refuse(ReasonIssuerUnknown, "%s: HAProxy would not start with %s beside a certificate whose issuer it can't find, and its configuration has it look in no file beside it: put the issuer into the PEM", c.Path, c.file())
+	}
 	f := w.issuerFile(c)
 	if !c.WriteIssuer {
 		return refuse(ReasonIssuerUnknown, "%s: HAProxy would not start with %s beside a certificate whose issuer it can't find: put the issuer into the PEM or %s, or set write_issuer", c.Path, c.file(), f.path)
@@ -135,7 +138,7 @@ func (w *Writer) destination(c *Certificate) file {
 }
 
 func (w *Writer) issuerFile(c *Certificate) file {
-	return file{path: c.Path + ".issuer", like: c.Path, trust: w.trust}
+	return file{path: c.issuerFile(), like: c.Path, trust: w.trust}
 }
 
 // clean removes what a crash may have left beside e's files.

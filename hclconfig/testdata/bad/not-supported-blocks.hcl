@@ -12,12 +12,6 @@ pull {
 }
 consul {}
 job "edge" {
-  crt_list {
-    path = "/etc/haproxy/crt-list.txt"
-  }
-  haproxy_config {
-    path = "/etc/haproxy/haproxy.cfg"
-  }
   deliver "nginx" {
     reload = ["nginx", "-s", "reload"]
     test   = []

@@ -112,7 +112,7 @@ job "edge" {
   certificate "www" {
     path      = "/etc/haproxy/certs/www.pem" # required; the first certificate in it is the leaf
     issuer    = ""                           # file; empty: in the PEM, then <path>.issuer, then the CA's URL
-    ocsp_file = ""                           # empty: <path>.ocsp
+    ocsp_file = ""                           # empty: <path>.ocsp, or what haproxy_config says
   }
 
   # Many certificates, named by their file names without ending.
@@ -120,6 +120,17 @@ job "edge" {
     paths   = ["/etc/haproxy/certs"] # required; folders and globs
     exclude = []                     # globs for paths, or for file names
   }
+
+  # The certificates of a HAProxy crt-list.
+  # crt_list {
+  #   path = "/etc/haproxy/crt-list.txt" # required
+  # }
+
+  # What HAProxy's configuration loads: bind, crt-list, crt-store. It also says
+  # where HAProxy looks for files beside certificates, for all of this job's.
+  # haproxy_config {
+  #   path = "/etc/haproxy/haproxy.cfg" # required; several blocks: in HAProxy's order
+  # }
 
   # What is different from the fetch block above.
   fetch {}
@@ -163,5 +174,5 @@ on_event {
 # pull           { address = … }
 # consul         { datacenters = [] }
 # fetch          { history = 0 }
-# job …          { crt_list { path = … }  haproxy_config { path = … }  canary { … } }
+# job …          { canary { … } }
 # deliver …      { haproxy: discover, max_concurrent, placeholder; type nginx }

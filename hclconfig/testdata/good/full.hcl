@@ -90,6 +90,12 @@ job "edge" {
     paths   = ["/etc/haproxy/more", "/srv/*/certs/*.pem"]
     exclude = ["old-*", "/srv/test/**"]
   }
+  crt_list {
+    path = "/etc/haproxy/crt-list.txt"
+  }
+  haproxy_config {
+    path = "/etc/haproxy/haproxy.cfg"
+  }
   deliver "haproxy" "blue" {
     socket       = "/run/haproxy/blue.sock"
     method       = "reload"

@@ -25,6 +25,7 @@ const patience = 20 * time.Second
 // Options say how HAProxy is started. The zero value of each is usable, but a
 // certificate is needed.
 type Options struct {
+	Binary       string   // empty: as Binary finds it
 	Certs        []string // PEM files with key, or folders of them
 	MasterWorker bool     // haproxy -W, with a master's socket
 	ExtraGlobal  string   // lines for the global section
@@ -52,7 +53,10 @@ func Start(t testing.TB, o Options) *Process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Process{t: t, o: o, binary: Binary(t), dir: dir, log: &output{}}
+	p := &Process{t: t, o: o, binary: o.Binary, dir: dir, log: &output{}}
+	if p.binary == "" {
+		p.binary = Binary(t)
+	}
 	t.Cleanup(func() {
 		p.Stop()
 		if t.Failed() {
