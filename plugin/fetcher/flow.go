@@ -26,7 +26,13 @@ type round struct {
 	again bool
 	// finished is told of the end of each turn, with the fetcher's mu held.
 	finished func(it *item, r Result)
+	// storing has an entry for each response that is being stored.
+	storing chan struct{}
 }
+
+// mostStored is how many responses are stored at a time: the store writes those
+// that come together together.
+const mostStored = 512
 
 // turn is one certificate on its way through a round: read what is stored, ask
 // one responder after the other until one gives a verified response, store it,
@@ -161,6 +167,21 @@ func (t *turn) received(st record.Staple) {
 		t.settle(Fetched, "")
 		return
 	}
+	t.aside(func() { t.store(st, replace) })
+}
+
+// aside goes on beside the worker, so that a host's next exchange does not wait
+// for the disk. It is done also when the round's context ends; the round waits.
+func (r *round) aside(step func()) {
+	r.storing <- struct{}{}
+	r.lanes.workers.Go(func() {
+		defer func() { <-r.storing }()
+		step()
+	})
+}
+
+// store keeps a response that supersedes what is held, and hands it on.
+func (t *turn) store(st record.Staple, replace bool) {
 	if !t.keep(st, replace) {
 		t.settle(Unchanged, Older)
 		return

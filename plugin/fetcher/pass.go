@@ -34,7 +34,7 @@ func (f *Fetcher) Pass(ctx context.Context, o PassOptions) []Result {
 	fetching, cancel := earlier(ctx)
 	defer cancel()
 	results := make(map[*item]Result, len(chosen))
-	r := &round{f: f, ctx: fetching, lanes: newLanes(fetching, f.limitOf), dry: o.DryRun}
+	r := &round{f: f, ctx: fetching, lanes: newLanes(fetching, f.limitOf), storing: make(chan struct{}, mostStored), dry: o.DryRun}
 	f.hosts.begin()
 	r.fresh = func(l life, p pace, _ bool) bool { return !o.Force && !l.due(f.c.Now(), p) }
 	r.finished = func(it *item, r Result) { results[it] = r }

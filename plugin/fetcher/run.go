@@ -13,7 +13,7 @@ import (
 func (f *Fetcher) Run(ctx context.Context) error {
 	f.running.Lock()
 	defer f.running.Unlock()
-	r := &round{f: f, ctx: ctx, lanes: newLanes(ctx, f.limitOf), again: true, patient: true}
+	r := &round{f: f, ctx: ctx, lanes: newLanes(ctx, f.limitOf), storing: make(chan struct{}, mostStored), again: true, patient: true}
 	f.hosts.begin()
 	// A turn comes because it is due, except that what is found in the store at
 	// a certificate's first turn is given its time then.

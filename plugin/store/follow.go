@@ -15,12 +15,20 @@ import (
 // they reach the delivering part of the same agent, or of another process on
 // the same data_dir.
 func (s *Store) Publish(ctx context.Context, list []record.Staple) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	var missing []*pending
 	for _, st := range list {
-		if err := ctx.Err(); err != nil {
-			return err
+		// Most often whoever fetched it has stored it before.
+		if old, found, err := s.Staple(st.ID); err != nil || !found || st.Meta.Supersedes(old.Meta) {
+			missing = append(missing, &pending{st: st})
 		}
-		if _, err := s.Put(st); err != nil {
-			return err
+	}
+	s.keep(missing...)
+	for _, p := range missing {
+		if p.err != nil {
+			return p.err
 		}
 	}
 	return nil

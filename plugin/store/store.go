@@ -44,6 +44,10 @@ type Store struct {
 	looking bool
 	// mu serialises writers within the process; the lock file those of several.
 	mu sync.Mutex
+
+	// queue are the responses that the next writer takes along.
+	queueMu sync.Mutex
+	queue   []*pending
 }
 
 const (
@@ -86,29 +90,17 @@ func (s *Store) Staple(id string) (st record.Staple, found bool, err error) {
 // Put stores a verified response if it supersedes the stored one, and reports
 // whether it did. A stored file that can't be read is superseded by any.
 func (s *Store) Put(st record.Staple) (changed bool, err error) {
-	err = s.locked(func() error {
-		old, found, err := s.Staple(st.ID)
-		if err == nil && found && !st.Meta.Supersedes(old.Meta) {
-			return nil
-		}
-		changed = true
-		return s.write(st)
-	})
-	return changed && err == nil, err
+	p := &pending{st: st}
+	s.keep(p)
+	return p.changed, p.err
 }
 
 // Replace stores a verified response whatever is stored. It is for one case:
 // what is stored failed verification, so that its thisUpdate means nothing.
 func (s *Store) Replace(st record.Staple) error {
-	return s.locked(func() error { return s.write(st) })
-}
-
-func (s *Store) write(st record.Staple) error {
-	b, err := st.Encode()
-	if err != nil {
-		return err
-	}
-	return s.put(staples, st.ID, ".json", b)
+	p := &pending{st: st, always: true}
+	s.keep(p)
+	return p.err
 }
 
 // Metas are the metas of all stored responses by id; files that can't be read
@@ -206,6 +198,11 @@ func (s *Store) ids(kind, ending string) ([]string, error) {
 func (s *Store) locked(change func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.exclusively(change)
+}
+
+// exclusively is locked for a caller that holds mu.
+func (s *Store) exclusively(change func() error) error {
 	how := os.O_RDWR
 	if !s.looking {
 		how |= os.O_CREATE
@@ -229,15 +226,27 @@ func (s *Store) locked(change func() error) error {
 
 // replace makes path hold b, whole or not at all, also after a power cut.
 func replace(path string, b []byte) error {
+	if err := writeFile(path, b); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+// writeFile makes path hold b, whole or not at all. After a power cut it may be
+// as it was before, unless its folder was synced.
+func writeFile(path string, b []byte) error {
 	if err := renameio.WriteFile(path, b, 0o600, renameio.IgnoreUmask(), renameio.WithTempDir(filepath.Dir(path))); err != nil {
 		return fmt.Errorf("data_dir: %w", err)
 	}
-	folder, err := os.Open(filepath.Dir(path))
+	return nil
+}
+
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
 	if err != nil {
 		return fmt.Errorf("data_dir: %w", err)
 	}
 	defer folder.Close()
-	// renameio syncs the file; the new name is durable once its folder is.
 	if err := folder.Sync(); err != nil {
 		return fmt.Errorf("data_dir: %w", err)
 	}

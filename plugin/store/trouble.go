@@ -11,6 +11,15 @@ import (
 
 // Trouble keeps why the fetches for a certificate fail; nil forgets it.
 func (s *Store) Trouble(_ context.Context, id string, t *record.Trouble) error {
+	if t == nil {
+		path, err := s.path(troubles, id, ".json")
+		if err != nil {
+			return err
+		}
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			return nil // as for most: no lock for each of them
+		}
+	}
 	return s.locked(func() error {
 		if t == nil {
 			path, err := s.path(troubles, id, ".json")

@@ -1,0 +1,96 @@
+package store
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+)
+
+// Many write at once, several of them to the same certificate: each is told the
+// truth of its own, and the newest stays.
+func TestPutTogether(t *testing.T) {
+	s := open(t)
+	const ids, versions = 20, 5
+	each := make([][versions]bool, ids)
+	var all sync.WaitGroup
+	for i := range ids {
+		for v := range versions {
+			all.Go(func() {
+				st := response(numbered(i), fmt.Sprint("version ", v), "good", noon.Add(time.Duration(v)*time.Hour))
+				var err error
+				if each[i][v], err = s.Put(st); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	all.Wait()
+	for i := range ids {
+		st, found, err := s.Staple(numbered(i))
+		if err != nil || !found || string(st.DER) != fmt.Sprint("version ", versions-1) {
+			t.Errorf("stored %q, %v, %v", st.DER, found, err)
+		}
+		if !each[i][versions-1] {
+			t.Error("the newest was not stored, it says")
+		}
+	}
+}
+
+// In a batch, what was stored first counts for what comes after it, and one
+// that can't be stored is the only one that fails.
+func TestBatch(t *testing.T) {
+	s := open(t)
+	bad := response(numbered(1), "bad", "good", noon)
+	bad.Meta.SHA256 = record.Checksum([]byte("something else"))
+	batch := []*pending{
+		{st: response(id, "new", "good", noon.Add(time.Hour))},
+		{st: bad},
+		{st: response(id, "old", "good", noon)},
+		{st: response(id, "whatever is stored", "good", noon), always: true},
+		{st: response(numbered(2), "other", "good", noon)},
+	}
+	s.keep(batch...)
+	for i, want := range []bool{true, false, false, true, true} {
+		if p := batch[i]; p.changed != want || !p.done || (p.err != nil) != (i == 1) {
+			t.Errorf("%d: %+v", i, p)
+		}
+	}
+	if st, _, _ := s.Staple(id); string(st.DER) != "whatever is stored" {
+		t.Errorf("stored %q", st.DER)
+	}
+}
+
+// A data_dir that is gone fails all that wait for it, and what comes after it is
+// there again is stored.
+func TestBatchWithoutFolder(t *testing.T) {
+	s := open(t)
+	away := s.dir + ".away"
+	if err := os.Rename(s.dir, away); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for i := range 10 {
+		all.Go(func() {
+			if changed, err := s.Put(response(numbered(i), "x", "good", noon)); changed || err == nil {
+				t.Errorf("%v, %v", changed, err)
+			}
+		})
+	}
+	all.Wait()
+	if err := os.Rename(away, s.dir); err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := s.Put(response(id, "x", "good", noon)); !changed || err != nil {
+		t.Errorf("%v, %v", changed, err)
+	}
+	if left, err := filepath.Glob(filepath.Join(s.dir, staples, "*")); err != nil || len(left) != 1 {
+		t.Errorf("%v, %v", left, err)
+	}
+}
+
+func numbered(i int) string { return fmt.Sprintf("%064x", i) }
