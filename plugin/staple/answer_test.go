@@ -111,6 +111,8 @@ func sign(t testing.TB, key crypto.Signer, algorithm, tbs []byte) []byte {
 	return sig
 }
 
+func sum(hash crypto.Hash, b []byte) []byte { return appendSum(nil, hash, b) }
+
 // party is a certificate with its key.
 type party struct {
 	cert *x509.Certificate

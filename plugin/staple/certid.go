@@ -4,12 +4,11 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/sha1"
-	_ "crypto/sha256" // CertIDs and signatures
-	_ "crypto/sha512" // CertIDs and signatures
+	"crypto/sha256"
+	"crypto/sha512"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"math/big"
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
@@ -22,7 +21,7 @@ type certID struct {
 	parameters bool // the hash algorithm has its NULL parameters; absent is lawful too
 	nameHash   []byte
 	keyHash    []byte
-	serial     *big.Int
+	serial     []byte // content of the INTEGER
 }
 
 func readCertID(in *input) certID {
@@ -36,7 +35,7 @@ func readCertID(in *input) certID {
 	hash.end()
 	id.nameHash = body.content("issuerNameHash", asn1.OCTET_STRING)
 	id.keyHash = body.content("issuerKeyHash", asn1.OCTET_STRING)
-	id.serial = body.integer("serialNumber")
+	id.serial = body.number("serialNumber")
 	body.end()
 	return id
 }
@@ -50,12 +49,17 @@ func readNull(in *input) bool {
 	return *in.err == nil
 }
 
+const (
+	oidSHA1   = "1.3.14.3.2.26"
+	oidSHA256 = "2.16.840.1.101.3.4.2.1"
+)
+
 // hashOf maps a hash algorithm's object identifier to the hash, 0 if it is not supported.
 func hashOf(oid string) crypto.Hash {
 	switch oid {
-	case "1.3.14.3.2.26":
+	case oidSHA1:
 		return crypto.SHA1
-	case "2.16.840.1.101.3.4.2.1":
+	case oidSHA256:
 		return crypto.SHA256
 	case "2.16.840.1.101.3.4.2.2":
 		return crypto.SHA384
@@ -75,13 +79,31 @@ func (id *certID) names(issuer *x509.Certificate) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return bytes.Equal(id.nameHash, sum(hash, issuer.RawSubject)) && bytes.Equal(id.keyHash, sum(hash, key)), nil
+	var room [maxHash]byte
+	return bytes.Equal(id.nameHash, appendSum(room[:0], hash, issuer.RawSubject)) &&
+		bytes.Equal(id.keyHash, appendSum(room[:0], hash, key)), nil
 }
 
-func sum(hash crypto.Hash, b []byte) []byte {
-	h := hash.New()
-	h.Write(b)
-	return h.Sum(nil)
+// maxHash is the size in bytes of the longest hash in use.
+const maxHash = sha512.Size
+
+// appendSum appends the hash of b to room, which needs no memory if room has maxHash bytes left.
+func appendSum(room []byte, hash crypto.Hash, b []byte) []byte {
+	switch hash {
+	case crypto.SHA1:
+		s := sha1.Sum(b)
+		return append(room, s[:]...)
+	case crypto.SHA256:
+		s := sha256.Sum256(b)
+		return append(room, s[:]...)
+	case crypto.SHA384:
+		s := sha512.Sum384(b)
+		return append(room, s[:]...)
+	case crypto.SHA512:
+		s := sha512.Sum512(b)
+		return append(room, s[:]...)
+	}
+	return room // fits nothing; hashOf knows no other
 }
 
 // publicKeyBits returns the content of subjectPublicKey: what CertID and ResponderID hash.

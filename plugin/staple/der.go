@@ -1,6 +1,7 @@
 package staple
 
 import (
+	"bytes"
 	stdasn1 "encoding/asn1"
 	"fmt"
 	"math/big"
@@ -69,12 +70,35 @@ func (in *input) element(name string, tag asn1.Tag) []byte {
 	return out
 }
 
+// oid reads an object identifier and writes it with dots.
 func (in *input) oid(name string) string {
+	ahead := in.rest
+	var content cryptobyte.String
+	if *in.err == nil && ahead.ReadASN1(&content, asn1.OBJECT_IDENTIFIER) {
+		if dotted, ok := usualOIDs[string(content)]; ok {
+			in.rest = ahead
+			return dotted
+		}
+	}
 	var out stdasn1.ObjectIdentifier
 	if *in.err == nil && !in.rest.ReadASN1ObjectIdentifier(&out) {
 		in.failf("%s is not an object identifier", name)
 	}
 	return out.String()
+}
+
+// usualOIDs are those that responses hold, by their DER content, so that reading one needs no memory.
+var usualOIDs = map[string]string{
+	"\x2b\x06\x01\x05\x05\x07\x30\x01\x01": oidBasic,
+	"\x2b\x0e\x03\x02\x1a":                 oidSHA1,
+	"\x60\x86\x48\x01\x65\x03\x04\x02\x01": oidSHA256,
+	"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b": oidSHA256RSA,
+	"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c": oidSHA384RSA,
+	"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d": oidSHA512RSA,
+	"\x2a\x86\x48\xce\x3d\x04\x03\x02":     oidECDSASHA256,
+	"\x2a\x86\x48\xce\x3d\x04\x03\x03":     oidECDSASHA384,
+	"\x2a\x86\x48\xce\x3d\x04\x03\x04":     oidECDSASHA512,
+	"\x2b\x65\x70":                         oidEd25519,
 }
 
 func (in *input) integer(name string) *big.Int {
@@ -83,6 +107,25 @@ func (in *input) integer(name string) *big.Int {
 		in.failf("%s is not a DER integer", name)
 	}
 	return out
+}
+
+// number reads an INTEGER of any size and returns its content, for bigNumber; nothing else takes memory.
+func (in *input) number(name string) []byte {
+	b := in.content(name, asn1.INTEGER)
+	if *in.err == nil && (len(b) == 0 || len(b) > 1 && (b[0] == 0 && b[1] < 0x80 || b[0] == 0xff && b[1] >= 0x80)) {
+		in.failf("%s is not a DER integer", name)
+		return nil
+	}
+	return b
+}
+
+// bigNumber is the value of an INTEGER's content: two's complement (X.690 8.3.3).
+func bigNumber(content []byte) *big.Int {
+	n := new(big.Int).SetBytes(content)
+	if len(content) > 0 && content[0] >= 0x80 {
+		n.Sub(n, new(big.Int).Lsh(big.NewInt(1), uint(8*len(content))))
+	}
+	return n
 }
 
 func (in *input) enumerated(name string) int {
@@ -115,14 +158,20 @@ func (in *input) critical() bool {
 const timeForm = "20060102150405Z"
 
 func (in *input) time(name string) time.Time {
-	text := string(in.content(name, asn1.GeneralizedTime))
+	text := in.content(name, asn1.GeneralizedTime)
 	if *in.err != nil {
 		return time.Time{}
 	}
-	t, err := time.Parse(timeForm, text)
-	if err != nil || t.Format(timeForm) != text { // Parse takes fractions of a second
+	var t time.Time
+	var room [len(timeForm)]byte
+	if len(text) == len(timeForm) {
+		two := func(i int) int { return int(text[i]-'0')*10 + int(text[i+1]-'0') }
+		t = time.Date(100*two(0)+two(2), time.Month(two(4)), two(6), two(8), two(10), two(12), 0, time.UTC)
+	}
+	// Date takes what is no digit and the 31st of June for something else; written out, only a lawful time is the same.
+	if !bytes.Equal(t.AppendFormat(room[:0], timeForm), text) {
 		in.failf("%s is not of the form YYYYMMDDHHMMSSZ", name)
 		return time.Time{}
 	}
-	return t.UTC()
+	return t
 }

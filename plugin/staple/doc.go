@@ -1,8 +1,9 @@
 // Package staple turns a certificate into an OCSP request and an OCSP response into verified facts.
 //
 // It is pure: it opens no file and no socket and never reads the clock; the time is an argument. All functions
-// are safe for concurrent use, keep no state and take bytes from strangers: sizes and counts are bounded, and
-// nothing here panics on bad input.
+// are safe for concurrent use and take bytes from strangers: sizes and counts are bounded, and nothing here panics on
+// bad input. Nothing decides by what was before: a Pair and a small memory of delegates only save the repetition of a
+// signature check whose outcome cannot change.
 //
 // What Verify promises: when it returns Facts, the response is DER to the last byte, was signed by the issuer of
 // the certificate, by a responder which that issuer authorised, or by one that the operator trusts by name, speaks

@@ -2,6 +2,7 @@ package staple
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -9,12 +10,12 @@ func (j *judgement) checkEncoding() *Refusal {
 	if len(j.der) > MaxResponse {
 		return &Refusal{Reason: Oversized, Detail: fmt.Sprintf("more than %d bytes", MaxResponse)}
 	}
-	r, err := readResponse(j.der)
-	if err != nil {
+	if err := j.response.read(j.der); err != nil {
 		return &Refusal{Reason: Malformed, Err: err}
 	}
-	j.response = r
-	j.note("%d bytes of DER", len(j.der))
+	if j.explain {
+		j.note("%d bytes of DER", len(j.der))
+	}
 	return nil
 }
 
@@ -54,7 +55,9 @@ func (j *judgement) checkExtensions() *Refusal {
 	if refusal := critical("response", j.response.extensions); refusal != nil {
 		return refusal
 	}
-	j.note("%d, none critical", len(j.response.extensions))
+	if j.explain {
+		j.note("%d, none critical", len(j.response.extensions))
+	}
 	return nil
 }
 
@@ -72,20 +75,22 @@ func (j *judgement) checkIssuer() *Refusal {
 		j.skip("needs the certificate and its issuer")
 		return nil
 	}
-	if err := CheckIssuer(j.leaf, j.issuer); err != nil {
+	if err := j.prove(); err != nil {
 		return &Refusal{Reason: WrongIssuer, Err: err}
 	}
-	j.note("%q issued the certificate", j.issuer.Subject)
+	if j.explain {
+		j.note("%q issued the certificate", j.issuer.Subject)
+	}
 	return nil
 }
 
 // checkEntries finds the entries about our certificate and the worst of them. Entries about others are passed over.
 // What is not known when explaining (serial or issuer) is not compared.
 func (j *judgement) checkEntries() *Refusal {
-	refusal := &Refusal{Reason: WrongSerial, Detail: fmt.Sprintf("none of %d entries is about the certificate", len(j.response.entries))}
+	var refusal *Refusal
 	for i := range j.response.entries {
 		e := &j.response.entries[i]
-		if j.leaf != nil && e.certID.serial.Cmp(j.leaf.SerialNumber) != 0 {
+		if j.leaf != nil && bigNumber(e.certID.serial).Cmp(j.leaf.SerialNumber) != 0 {
 			continue
 		}
 		if j.issuer != nil {
@@ -99,15 +104,21 @@ func (j *judgement) checkEntries() *Refusal {
 			j.chosen = e
 		}
 	}
-	if j.chosen == nil {
+	switch {
+	case j.chosen != nil:
+	case refusal != nil:
 		return refusal
+	default:
+		return &Refusal{Reason: WrongSerial, Detail: fmt.Sprintf("none of %d entries is about the certificate", len(j.response.entries))}
 	}
 	for _, e := range j.matching {
 		if refusal := critical("entry", e.extensions); refusal != nil {
 			return refusal
 		}
 	}
-	j.note("serial %s, %s", serialHex(j.chosen.certID.serial), describe(j.chosen))
+	if j.explain {
+		j.note("serial %s, %s", serialHex(bigNumber(j.chosen.certID.serial)), describe(j.chosen))
+	}
 	if len(j.matching) > 1 {
 		j.warn("%d entries for one certificate, the worst counts", len(j.matching))
 	}
@@ -119,9 +130,9 @@ func (j *judgement) checkEntries() *Refusal {
 
 // worse tells which of two entries for one certificate counts: the worse status, then the earlier end.
 func worse(a, b *entry) bool {
-	rank := map[Status]int{Good: 0, Unknown: 1, Revoked: 2}
-	if rank[a.status] != rank[b.status] {
-		return rank[a.status] > rank[b.status]
+	rank := func(e *entry) int { return slices.Index([]Status{Good, Unknown, Revoked}, e.status) }
+	if rank(a) != rank(b) {
+		return rank(a) > rank(b)
 	}
 	return !a.nextUpdate.IsZero() && (b.nextUpdate.IsZero() || a.nextUpdate.Before(b.nextUpdate))
 }
@@ -167,11 +178,15 @@ func (j *judgement) checkTimes() *Refusal {
 		return &Refusal{Reason: ProducedAhead, Detail: fmt.Sprintf("producedAt %s, now %s", p.Format(form), now.UTC().Format(form))}
 	}
 	if j.chosen.nextUpdate.IsZero() {
-		j.note("thisUpdate %s", j.chosen.thisUpdate.Format(form))
+		if j.explain {
+			j.note("thisUpdate %s", j.chosen.thisUpdate.Format(form))
+		}
 		j.warn("no nextUpdate: nothing tells when this response is outdated")
 		return nil
 	}
-	j.note("thisUpdate %s, nextUpdate %s", j.chosen.thisUpdate.Format(form), j.chosen.nextUpdate.Format(form))
+	if j.explain {
+		j.note("thisUpdate %s, nextUpdate %s", j.chosen.thisUpdate.Format(form), j.chosen.nextUpdate.Format(form))
+	}
 	return nil
 }
 
@@ -180,10 +195,11 @@ func (j *judgement) checkLeafDates() *Refusal {
 		j.skip("needs the certificate")
 		return nil
 	}
-	end := j.leaf.NotAfter.UTC().Format(time.RFC3339)
 	if j.o.Now.After(j.leaf.NotAfter) {
-		return &Refusal{Reason: CertificateExpired, Detail: "ended " + end}
+		return &Refusal{Reason: CertificateExpired, Detail: "ended " + j.leaf.NotAfter.UTC().Format(time.RFC3339)}
 	}
-	j.note("ends %s", end)
+	if j.explain {
+		j.note("ends %s", j.leaf.NotAfter.UTC().Format(time.RFC3339))
+	}
 	return nil
 }

@@ -24,7 +24,7 @@ type Step struct {
 // steps behind it are "not reached". Without leaf or issuer the steps that need them are "not reached" or end in a
 // warning, and the rest goes on.
 func Explain(der []byte, leaf, issuer *x509.Certificate, o Options) []Step {
-	j := newJudgement(der, leaf, issuer, o)
+	j := newJudgement(der, NewPair(leaf, issuer), o)
 	j.explain = true
 	_ = j.run() // the trace holds the refusal
 	for _, c := range checks()[len(j.trace):] {

@@ -69,7 +69,14 @@ func MustStaple(leaf *x509.Certificate) bool {
 
 // serialHex writes a serial number as openssl does, in lower case: whole bytes without colons, "-" if negative.
 func serialHex(n *big.Int) string {
-	s := hex.EncodeToString(n.Bytes())
+	var room [32]byte // serial numbers have up to 20 (RFC 5280 section 4.1.2.2)
+	var b []byte
+	if size := (n.BitLen() + 7) / 8; size <= len(room) {
+		b = n.FillBytes(room[:size])
+	} else {
+		b = n.Bytes()
+	}
+	s := hex.EncodeToString(b)
 	if s == "" {
 		s = "00"
 	}

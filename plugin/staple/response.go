@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte/asn1"
@@ -59,15 +60,15 @@ type extension struct {
 	critical bool
 }
 
-// readResponse reads the whole of der. Its error is about form only.
-func readResponse(der []byte) (*response, error) {
+// read reads the whole of der. Its error is about form only.
+func (r *response) read(der []byte) error {
 	root := newInput(der, "response")
 	in := root.sub("OCSPResponse", asn1.SEQUENCE)
 	root.end()
-	r := &response{code: in.enumerated("responseStatus")}
+	r.code = in.enumerated("responseStatus")
 	if *in.err != nil || r.code != 0 {
 		in.end()
-		return r, *in.err
+		return *in.err
 	}
 	outer := in.sub("responseBytes", asn1.Tag(0).ContextSpecific().Constructed())
 	in.end()
@@ -79,7 +80,7 @@ func readResponse(der []byte) (*response, error) {
 	if *in.err == nil && r.kind == oidBasic {
 		r.readBasic(octets)
 	}
-	return r, *in.err
+	return *in.err
 }
 
 func (r *response) readBasic(octets *input) {
@@ -103,7 +104,7 @@ func (r *response) readCertificates(tagged *input) {
 			list.failf("more than %d certificates", maxCertificates)
 			return
 		}
-		c, err := x509.ParseCertificate(list.element("Certificate", asn1.SEQUENCE))
+		c, err := delegates.parse(list.element("Certificate", asn1.SEQUENCE))
 		if err != nil {
 			list.failf("certificate %d: %w", len(r.certs)+1, err)
 			return
@@ -130,7 +131,10 @@ func (r *response) readData(tbs *input) {
 			list.failf("more than %d entries", maxEntries)
 			return
 		}
-		name := fmt.Sprintf("entry %d", len(r.entries)+1)
+		name := "entry 1"
+		if n := len(r.entries); n > 0 {
+			name = fmt.Sprintf("entry %d", n+1)
+		}
 		r.entries = append(r.entries, readEntry(list.sub(name, asn1.SEQUENCE)))
 	}
 	r.extensions = readExtensions(in, "responseExtensions")
@@ -198,19 +202,17 @@ func readExtensions(in *input, name string) []extension {
 	list := tagged.sub(name, asn1.SEQUENCE)
 	tagged.end()
 	var out []extension
-	seen := map[string]bool{}
 	for list.more() {
 		one := list.sub("Extension", asn1.SEQUENCE)
 		e := extension{oid: one.oid("extnID"), critical: one.critical()}
 		one.content("extnValue", asn1.OCTET_STRING)
 		one.end()
-		if seen[e.oid] {
+		if slices.ContainsFunc(out, func(o extension) bool { return o.oid == e.oid }) {
 			list.failf("extension %s stands twice", e.oid)
 		}
 		if len(out) == maxExtensions {
 			list.failf("more than %d extensions", maxExtensions)
 		}
-		seen[e.oid] = true
 		out = append(out, e)
 	}
 	if len(out) == 0 {

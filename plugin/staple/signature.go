@@ -16,6 +16,16 @@ import (
 // maxRSABits bounds the work that a key in a stranger's certificate can cause; OpenSSL has the same limit.
 const maxRSABits = 16384
 
+const (
+	oidSHA256RSA   = "1.2.840.113549.1.1.11"
+	oidSHA384RSA   = "1.2.840.113549.1.1.12"
+	oidSHA512RSA   = "1.2.840.113549.1.1.13"
+	oidECDSASHA256 = "1.2.840.10045.4.3.2"
+	oidECDSASHA384 = "1.2.840.10045.4.3.3"
+	oidECDSASHA512 = "1.2.840.10045.4.3.4"
+	oidEd25519     = "1.3.101.112"
+)
+
 type scheme int
 
 const (
@@ -45,23 +55,23 @@ func readAlgorithm(der []byte) (algorithm, error) {
 	switch oid {
 	case "1.2.840.113549.1.1.5":
 		a = algorithm{"SHA1-RSA", pkcs1, crypto.SHA1, 0}
-	case "1.2.840.113549.1.1.11":
+	case oidSHA256RSA:
 		a = algorithm{"SHA256-RSA", pkcs1, crypto.SHA256, 0}
-	case "1.2.840.113549.1.1.12":
+	case oidSHA384RSA:
 		a = algorithm{"SHA384-RSA", pkcs1, crypto.SHA384, 0}
-	case "1.2.840.113549.1.1.13":
+	case oidSHA512RSA:
 		a = algorithm{"SHA512-RSA", pkcs1, crypto.SHA512, 0}
 	case "1.2.840.113549.1.1.10":
 		a = readPSS(in)
 	case "1.2.840.10045.4.1":
 		a = algorithm{"ECDSA-SHA1", ecdsaDER, crypto.SHA1, 0}
-	case "1.2.840.10045.4.3.2":
+	case oidECDSASHA256:
 		a = algorithm{"ECDSA-SHA256", ecdsaDER, crypto.SHA256, 0}
-	case "1.2.840.10045.4.3.3":
+	case oidECDSASHA384:
 		a = algorithm{"ECDSA-SHA384", ecdsaDER, crypto.SHA384, 0}
-	case "1.2.840.10045.4.3.4":
+	case oidECDSASHA512:
 		a = algorithm{"ECDSA-SHA512", ecdsaDER, crypto.SHA512, 0}
-	case "1.3.101.112":
+	case oidEd25519:
 		a = algorithm{"Ed25519", eddsa, 0, 0}
 	default:
 		in.failf("%s is not supported", oid)
@@ -139,8 +149,9 @@ func hashName(h crypto.Hash) string {
 // whatever the operator says and does not look at unusual parameters.
 func (a algorithm) verify(signer *x509.Certificate, signed, sig []byte) error {
 	digest := signed
+	var room [maxHash]byte
 	if a.hash != 0 {
-		digest = sum(a.hash, signed)
+		digest = appendSum(room[:0], a.hash, signed)
 	}
 	switch key := signer.PublicKey.(type) {
 	case *rsa.PublicKey:

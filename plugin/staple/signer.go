@@ -19,57 +19,67 @@ func (j *judgement) checkAlgorithm() *Refusal {
 		return &Refusal{Reason: SHA1Signature, Detail: "response signed with " + a.name}
 	}
 	j.algorithm = a
-	j.note("%s", a.name)
+	if j.explain {
+		j.note("%s", a.name)
+	}
 	return nil
 }
 
 // checkSignature looks for certificates that the ResponderID names and whose key fits. Certificates in the response
 // may stand in any order and may have nothing to do with it.
 func (j *judgement) checkSignature() *Refusal {
-	var named, others []*x509.Certificate
-	for _, c := range j.candidates() {
-		if j.response.responder.isFor(c) {
-			named = append(named, c)
-		} else {
-			others = append(others, c)
+	var room [4]*x509.Certificate
+	candidates := j.candidates(room[:0])
+	var named *x509.Certificate
+	var failure error // of named
+	for _, c := range candidates {
+		if !j.response.responder.isFor(c) {
+			continue
 		}
-	}
-	fits := func(c *x509.Certificate) bool {
-		return j.algorithm.verify(c, j.response.tbs, j.response.signature) == nil
-	}
-	for _, c := range named {
-		if fits(c) {
+		err := j.checkKey(c)
+		if err == nil {
 			j.signers = append(j.signers, c)
 		}
-	}
-	switch {
-	case len(j.signers) > 0:
-		j.note("by the key of %q", j.signers[0].Subject)
-		return nil
-	case slices.ContainsFunc(others, fits):
-		return &Refusal{Reason: ResponderID, Detail: "it does not name the certificate whose key signed"}
-	case len(named) == 0:
-		return &Refusal{Reason: WrongSigner, Detail: "the ResponderID names no certificate at hand"}
-	}
-	return &Refusal{Reason: BadSignature, Detail: fmt.Sprintf("key of %q", named[0].Subject), Err: j.algorithm.verify(named[0], j.response.tbs, j.response.signature)}
-}
-
-// candidates are all certificates at hand: the issuer first, then those the operator trusts, then those sent along.
-func (j *judgement) candidates() []*x509.Certificate {
-	var out []*x509.Certificate
-	add := func(c *x509.Certificate) {
-		if c != nil && !slices.ContainsFunc(out, c.Equal) {
-			out = append(out, c)
+		if named == nil {
+			named, failure = c, err
 		}
 	}
-	add(j.issuer)
-	for _, c := range j.o.TrustedResponders {
-		add(c)
+	if len(j.signers) > 0 {
+		if j.explain {
+			j.note("by the key of %q", j.signers[0].Subject)
+		}
+		return nil
 	}
-	for _, c := range j.response.certs {
-		add(c)
+	for _, c := range candidates {
+		if !j.response.responder.isFor(c) && j.checkKey(c) == nil {
+			return &Refusal{Reason: ResponderID, Detail: "it does not name the certificate whose key signed"}
+		}
 	}
-	return out
+	if named == nil {
+		return &Refusal{Reason: WrongSigner, Detail: "the ResponderID names no certificate at hand"}
+	}
+	return &Refusal{Reason: BadSignature, Detail: fmt.Sprintf("key of %q", named.Subject), Err: failure}
+}
+
+// checkKey returns nil if c's key made the response's signature.
+func (j *judgement) checkKey(c *x509.Certificate) error {
+	return j.algorithm.verify(c, j.response.tbs, j.response.signature)
+}
+
+// candidates appends all certificates at hand to list, each once: the issuer first, then those the operator trusts,
+// then those sent along.
+func (j *judgement) candidates(list []*x509.Certificate) []*x509.Certificate {
+	if j.issuer != nil {
+		list = append(list, j.issuer)
+	}
+	for _, some := range [...][]*x509.Certificate{j.o.TrustedResponders, j.response.certs} {
+		for _, c := range some {
+			if !slices.ContainsFunc(list, c.Equal) {
+				list = append(list, c)
+			}
+		}
+	}
+	return list
 }
 
 // isFor reports whether the ResponderID names c: its subject byte for byte, or the SHA-1 of its key.
@@ -107,10 +117,14 @@ func (j *judgement) mayDecide(c *x509.Certificate) *Refusal {
 		j.note("the issuer itself")
 		return j.checkDates(c)
 	case slices.ContainsFunc(j.o.TrustedResponders, c.Equal):
-		j.note("trusted responder %q", c.Subject)
+		if j.explain {
+			j.note("trusted responder %q", c.Subject)
+		}
 		return j.checkDates(c)
 	case j.issuer == nil:
-		j.note("%q", c.Subject)
+		if j.explain {
+			j.note("%q", c.Subject)
+		}
 		j.warnStep("issuer not given: nothing says that it let this key sign")
 		return nil
 	}
@@ -120,35 +134,37 @@ func (j *judgement) mayDecide(c *x509.Certificate) *Refusal {
 // checkDelegate applies RFC 6960 section 4.2.2.2: certified directly by the issuer, for this purpose. On top of it a
 // delegate must be no CA, may sign by its key usage, is within its dates and holds nothing critical and unknown.
 func (j *judgement) checkDelegate(c *x509.Certificate) *Refusal {
-	subject := fmt.Sprintf("%q", c.Subject)
+	name := func() string { return fmt.Sprintf("%q", c.Subject) }
 	if !bytes.Equal(c.RawIssuer, j.issuer.RawSubject) {
-		return &Refusal{Reason: WrongSigner, Detail: fmt.Sprintf("%s was issued by %q", subject, c.Issuer)}
+		return &Refusal{Reason: WrongSigner, Detail: fmt.Sprintf("%q was issued by %q", c.Subject, c.Issuer)}
 	}
-	hash, err := signedBy(c, j.issuer)
+	hash, err := delegates.signedBy(c, j.issuer)
 	switch {
 	case err != nil:
-		return &Refusal{Reason: WrongSigner, Detail: subject + " was not signed by the issuer's key", Err: err}
+		return &Refusal{Reason: WrongSigner, Detail: name() + " was not signed by the issuer's key", Err: err}
 	case hash == crypto.SHA1 && !j.o.AllowSHA1Signatures:
-		return &Refusal{Reason: SHA1Signature, Detail: "delegate " + subject + " certified with SHA-1"}
+		return &Refusal{Reason: SHA1Signature, Detail: "delegate " + name() + " certified with SHA-1"}
 	case !slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning):
-		return &Refusal{Reason: DelegatePurpose, Detail: subject}
+		return &Refusal{Reason: DelegatePurpose, Detail: name()}
 	case c.IsCA:
-		return &Refusal{Reason: DelegateCA, Detail: subject}
+		return &Refusal{Reason: DelegateCA, Detail: name()}
 	case hasExtension(c, oidKeyUsage) && c.KeyUsage&x509.KeyUsageDigitalSignature == 0:
-		return &Refusal{Reason: DelegateKeyUsage, Detail: subject}
+		return &Refusal{Reason: DelegateKeyUsage, Detail: name()}
 	}
 	for _, oid := range c.UnhandledCriticalExtensions {
 		if oid.String() != oidNoCheck {
-			return &Refusal{Reason: DelegateExtension, Detail: fmt.Sprintf("%s: %v", subject, oid)}
+			return &Refusal{Reason: DelegateExtension, Detail: fmt.Sprintf("%q: %v", c.Subject, oid)}
 		}
 	}
 	if refusal := j.checkDates(c); refusal != nil {
 		return refusal
 	}
 	j.delegated = true
-	j.note("delegate %s of the issuer, ends %s", subject, c.NotAfter.UTC().Format(time.RFC3339))
+	if j.explain {
+		j.note("delegate %q of the issuer, ends %s", c.Subject, c.NotAfter.UTC().Format(time.RFC3339))
+	}
 	if !hasExtension(c, oidNoCheck) {
-		j.warn("delegate %s lacks id-pkix-ocsp-nocheck: strict clients ask whether it was revoked", subject)
+		j.warn("delegate %q lacks id-pkix-ocsp-nocheck: strict clients ask whether it was revoked", c.Subject)
 	}
 	return nil
 }

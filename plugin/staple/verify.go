@@ -61,25 +61,19 @@ type Facts struct {
 
 // Verify judges a DER response for leaf, issued by issuer, at o.Now, after RFC 6960 section 3.2. It copies der. Its
 // error is always a *Refusal. A response that says revoked or unknown is verified like any other: look at
-// Facts.Status. Of several entries for the certificate the worst counts: revoked over unknown over good.
+// Facts.Status. Of several entries for the certificate the worst counts: revoked over unknown over good. Where more
+// than one response for a certificate is judged, a Pair saves the repeated proof that the issuer signed it.
 func Verify(der []byte, leaf, issuer *x509.Certificate, o Options) (*Facts, error) {
-	if leaf == nil || issuer == nil {
-		return nil, &Refusal{Reason: WrongIssuer, Detail: "needs a certificate and its issuer"}
-	}
-	j := newJudgement(der, leaf, issuer, o)
-	if refusal := j.run(); refusal != nil {
-		return nil, refusal
-	}
-	return j.facts(), nil
+	return NewPair(leaf, issuer).Verify(der, o)
 }
 
 // judgement is one pass over a response. The steps fill it from top to bottom; each may rely on those before it.
 type judgement struct {
-	der          []byte
-	leaf, issuer *x509.Certificate // either may be nil when explaining only
-	o            Options
+	*Pair
+	der []byte
+	o   Options
 
-	response  *response
+	response  response
 	matching  []*entry // the entries about our certificate
 	chosen    *entry   // the worst of them
 	algorithm algorithm
@@ -93,13 +87,22 @@ type judgement struct {
 	explain bool // keep a trace
 	trace   []Step
 	current Step
+
+	// The usual case of one entry and one signer needs no memory but this.
+	room struct {
+		entries  [1]entry
+		matching [1]*entry
+		signers  [1]*x509.Certificate
+	}
 }
 
-func newJudgement(der []byte, leaf, issuer *x509.Certificate, o Options) *judgement {
+func newJudgement(der []byte, p *Pair, o Options) *judgement {
 	if len(der) > MaxResponse {
 		der = der[:MaxResponse+1] // enough to be refused; do not copy more
 	}
-	return &judgement{der: bytes.Clone(der), leaf: leaf, issuer: issuer, o: o}
+	j := &judgement{Pair: p, der: bytes.Clone(der), o: o}
+	j.response.entries, j.matching, j.signers = j.room.entries[:0], j.room.matching[:0], j.room.signers[:0]
+	return j
 }
 
 // check is one step of the judgement. It returns nil to go on.
@@ -110,21 +113,21 @@ type check struct {
 
 // checks are the steps in their order: form first, then whose response it is, who signed it, and times last, so that
 // an explanation of an expired response still tells everything else about it.
-func checks() []check {
-	return []check{
-		{"encoding", (*judgement).checkEncoding},
-		{"response status", (*judgement).checkCode},
-		{"response type", (*judgement).checkKind},
-		{"response extensions", (*judgement).checkExtensions},
-		{"issuer", (*judgement).checkIssuer},
-		{"certificate id", (*judgement).checkEntries},
-		{"signature algorithm", (*judgement).checkAlgorithm},
-		{"signature", (*judgement).checkSignature},
-		{"signer", (*judgement).checkSigner},
-		{"update times", (*judgement).checkTimes},
-		{"certificate dates", (*judgement).checkLeafDates},
-		{"haproxy", (*judgement).checkHAProxy},
-	}
+func checks() []check { return checkList[:] }
+
+var checkList = [...]check{
+	{"encoding", (*judgement).checkEncoding},
+	{"response status", (*judgement).checkCode},
+	{"response type", (*judgement).checkKind},
+	{"response extensions", (*judgement).checkExtensions},
+	{"issuer", (*judgement).checkIssuer},
+	{"certificate id", (*judgement).checkEntries},
+	{"signature algorithm", (*judgement).checkAlgorithm},
+	{"signature", (*judgement).checkSignature},
+	{"signer", (*judgement).checkSigner},
+	{"update times", (*judgement).checkTimes},
+	{"certificate dates", (*judgement).checkLeafDates},
+	{"haproxy", (*judgement).checkHAProxy},
 }
 
 func (j *judgement) run() *Refusal {

@@ -1,0 +1,90 @@
+package staple
+
+import (
+	"crypto/x509"
+	"testing"
+	"time"
+)
+
+func TestPairProvesItsIssuer(t *testing.T) {
+	s := newScene(t, "ecdsa")
+	other := certify(t, nil, newKey(t, "ecdsa"), "Test CA", asCA) // the same name, another key
+	a := s.answer()
+	a.issuer, a.signer = other, other
+	forged := a.der(t)
+	bad := NewPair(s.leaf.cert, other.cert)
+	for range 3 { // a failed proof never counts as one that was made
+		if _, err := bad.Verify(forged, Options{Now: epoch}); ReasonOf(err) != WrongIssuer {
+			t.Fatalf("an answer of a CA that did not sign the leaf: %v", err)
+		}
+	}
+	pair := NewPair(s.leaf.cert, s.issuer.cert)
+	for range 3 {
+		if _, err := pair.Verify(s.answer().der(t), Options{Now: epoch}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := pair.Verify(forged, Options{Now: epoch}); err == nil {
+			t.Fatal("once proven, anything passes")
+		}
+	}
+	for name, p := range map[string]*Pair{"nil": nil, "empty": {}, "no issuer": NewPair(s.leaf.cert, nil), "no leaf": NewPair(nil, s.issuer.cert)} {
+		if _, err := p.Verify(s.answer().der(t), Options{Now: epoch}); ReasonOf(err) != WrongIssuer {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// What is remembered of a delegate is who signed it: neither its dates nor that another CA trusts it.
+func TestKnownDelegateIsJudgedAnew(t *testing.T) {
+	s := newScene(t, "rsa")
+	a := s.answer()
+	a.signer, a.certs = s.delegate, [][]byte{s.delegate.cert.Raw}
+	der := a.der(t)
+	for range 2 {
+		if f, err := s.verify(der, Options{}); err != nil || !f.Delegated {
+			t.Fatal(err)
+		}
+	}
+	late := a
+	end := s.delegate.cert.NotAfter.Add(time.Second)
+	late.producedAt, late.singles = moment(end), []single{{thisUpdate: end}}
+	if _, err := s.verify(late.der(t), Options{Now: end}); ReasonOf(err) != SignerDates {
+		t.Errorf("a known delegate after its end: %v", err)
+	}
+
+	// Another CA of the same name, with a leaf of the same serial number: its key did not certify the delegate.
+	other := scene{issuer: certify(t, nil, newKey(t, "rsa"), "Test CA", asCA), delegate: s.delegate}
+	other.leaf = certify(t, other.issuer, newKey(t, "ecdsa"), "www.example.com", func(*x509.Certificate) {})
+	b := other.answer()
+	b.signer, b.certs = s.delegate, [][]byte{s.delegate.cert.Raw}
+	for range 2 {
+		if _, err := other.verify(b.der(t), Options{}); ReasonOf(err) != WrongSigner {
+			t.Errorf("the delegate of another CA: %v", err)
+		}
+	}
+
+	// SHA-1 in its certificate is known, too, and judged by each call's options.
+	weak := resignSHA1(t, s.delegate.cert, s.issuer.key)
+	c := s.answer()
+	c.signer, c.certs = &party{weak, s.delegate.key}, [][]byte{weak.Raw}
+	for _, allowed := range []bool{true, false, true} {
+		if _, err := s.verify(c.der(t), Options{AllowSHA1Signatures: allowed}); (err == nil) != allowed {
+			t.Errorf("SHA-1 allowed %v: %v", allowed, err)
+		}
+	}
+}
+
+func TestKnownDelegatesAreBounded(t *testing.T) {
+	issuer := certify(t, nil, newKey(t, "ecdsa"), "Test CA", asCA)
+	key := newKey(t, "ecdsa")
+	memo := delegateMemo{known: map[[32]byte]signedDelegate{}}
+	for range 2 * maxDelegates {
+		if _, err := memo.signedBy(certify(t, issuer, key, "Delegate", asDelegate).cert, issuer.cert); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stranger := certify(t, nil, newKey(t, "ecdsa"), "Stranger", asCA)
+	if _, err := memo.signedBy(stranger.cert, issuer.cert); err == nil || len(memo.known) != maxDelegates {
+		t.Errorf("%v, %d known", err, len(memo.known))
+	}
+}
