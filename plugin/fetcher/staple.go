@@ -61,7 +61,11 @@ func learn(st record.Staple, t Target, now time.Time, verify func([]byte, Target
 }
 
 func verify(der []byte, t Target, now time.Time) (*staple.Facts, error) {
-	return staple.Verify(der, t.Leaf, t.Issuer, staple.Options{
+	pair := t.pair
+	if pair == nil {
+		pair = staple.NewPair(t.Leaf, t.Issuer)
+	}
+	return pair.Verify(der, staple.Options{
 		Now:                 now,
 		AllowSHA1Signatures: t.Settings.AllowSHA1Signatures,
 		TrustedResponders:   t.Settings.TrustedResponders,

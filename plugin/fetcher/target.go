@@ -13,6 +13,7 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
 
 // Settings say how a certificate's response is fetched. Zero values stand for
@@ -78,6 +79,8 @@ type Target struct {
 	// not lead to private addresses, and only our own Settings count.
 	Announced bool
 	Settings  Settings
+
+	pair *staple.Pair // of Leaf and Issuer; nil until Set
 }
 
 // maxURLs is how many of a certificate's responder URLs are asked.

@@ -36,6 +36,8 @@ type Certificate struct {
 	OnRevoked   string // "" or "staple", "keep", "remove"
 	Options     Options
 	Targets     []Target
+
+	pair *staple.Pair // of Leaf and Issuer; nil until Set
 }
 
 // Options are how responses to a certificate are verified.
@@ -65,7 +67,11 @@ func (c *Certificate) verify(der []byte, now time.Time) (*staple.Facts, error) {
 	if c.Issuer == nil {
 		return nil, refuse(ReasonIssuerUnknown, "certificate %q: its issuer is not known", c.Name)
 	}
-	f, err := staple.Verify(der, c.Leaf, c.Issuer, staple.Options{
+	pair := c.pair
+	if pair == nil {
+		pair = staple.NewPair(c.Leaf, c.Issuer)
+	}
+	f, err := pair.Verify(der, staple.Options{
 		Now:                 now,
 		AllowSHA1Signatures: c.Options.AllowSHA1Signatures,
 		TrustedResponders:   c.Options.TrustedResponders,

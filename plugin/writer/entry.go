@@ -52,6 +52,7 @@ type entryKey struct{ job, path string }
 
 // inherit takes over what old knows and still holds for e.
 func (e *entry) inherit(old *entry) {
+	e.cert.pair = old.cert.pair
 	e.held, e.applied, e.filed = old.held, old.applied, old.filed
 	e.misfit, e.fileErr, e.since = old.misfit, old.fileErr, old.since
 	e.refused, e.early = old.refused, old.early

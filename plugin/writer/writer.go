@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
 
 // Config is what a Writer needs. Store and Logger are required.
@@ -131,6 +132,7 @@ func (w *Writer) replace(certs []Certificate) []*entry {
 			if before := old[k]; before != nil && same(&before.cert, &c) {
 				e.inherit(before)
 			} else {
+				e.cert.pair = staple.NewPair(c.Leaf, c.Issuer)
 				fresh = append(fresh, e)
 			}
 		}
