@@ -24,8 +24,10 @@
 // pulls a refresh earlier, and what a cache kept too long is asked for once more
 // past it, then by POST.
 //
-// Limits: work in progress is bounded for
-// each responder host, not over all of them.
+// Limits: work in progress is bounded for each responder host, and over all of
+// them by the files that the process may open. Where hosts have to share, those
+// that have fewer exchanges under way come first, and a quarter of the places is
+// for those that answer: hosts that hang take the places of no others.
 //
 // The parts: schedule.go says when, as a pure function of the held response, the
 // history, the time and the configuration; lanes.go is the queues by host,

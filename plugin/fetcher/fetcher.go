@@ -233,6 +233,7 @@ func (f *Fetcher) limitOf(host string) limit {
 		return limit{concurrency: 1, rate: 1}
 	case host != stored:
 		l.concurrency = f.hosts.concurrency(host, l.concurrency)
+		l.proven = f.hosts.proven(host)
 	}
 	return l
 }

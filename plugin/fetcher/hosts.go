@@ -81,6 +81,8 @@ type host struct {
 	jitter     float64
 	reason     string
 	err        error
+	// answers says that the last exchange was answered.
+	answers bool
 	// inVain counts every failed exchange since the last answer, in this round.
 	inVain int
 }
@@ -102,6 +104,9 @@ type seen struct {
 func (h *host) learn(s seen) (paused, recovered bool) {
 	if h.failedAt.After(s.end) || h.cut.After(s.end) { // the clock was set back
 		h.failedAt, h.cut = earliest(h.failedAt, s.began.Add(-1)), time.Time{}
+	}
+	if s.signal != none {
+		h.answers = s.signal == answered
 	}
 	switch s.signal {
 	case none:
@@ -225,6 +230,14 @@ func (hs *hosts) concurrency(name string, most int) int {
 		return 1
 	}
 	return min(max(int(h.window), 1), most)
+}
+
+// proven reports whether a host answers.
+func (hs *hosts) proven(name string) bool {
+	hs.mu.Lock()
+	defer hs.mu.Unlock()
+	h := hs.byName[name]
+	return h != nil && h.answers
 }
 
 // closed is why a host is not asked now, and when it will be; nil: it is. A

@@ -14,6 +14,8 @@ import (
 type limit struct {
 	concurrency int
 	rate        rate.Limit
+	// proven says that the host answers.
+	proven bool
 }
 
 // stored is the lane in which data_dir is read; no host has a space in it.
@@ -44,22 +46,29 @@ type lanes struct {
 
 	mu      sync.Mutex
 	lanes   map[string]*lane
+	places  places
 	workers sync.WaitGroup
 }
 
 type lane struct {
+	host        string
 	jobs        jobs
 	workers     int
 	waiting     int // workers that wait for their turn; never more than jobs
 	concurrency int
 	limiter     *rate.Limiter
+	// proven says that the host answers, exempt that it is none. Waits says
+	// that there is no place for another worker; at and turn are the queue's.
+	proven, exempt, waits bool
+	at                    int
+	turn                  uint64
 }
 
 // maxIdleLanes is how many hosts are remembered with nothing to do.
 const maxIdleLanes = 1024
 
 func newLanes(ctx context.Context, limitOf func(host string) limit) *lanes {
-	return &lanes{ctx: ctx, limitOf: limitOf, lanes: make(map[string]*lane)}
+	return &lanes{ctx: ctx, limitOf: limitOf, lanes: make(map[string]*lane), places: places{most: mostExchanges()}}
 }
 
 // submit queues a job for a host. After the end of the lanes' context jobs are
@@ -70,25 +79,66 @@ func (l *lanes) submit(host string, j job) {
 	defer l.mu.Unlock()
 	n := l.lane(host, limit)
 	heap.Push(&n.jobs, j)
-	l.staff(host, n)
+	l.staff(n)
 }
 
-// staff begins workers for jobs that nobody waits for, as many as may work.
-func (l *lanes) staff(host string, n *lane) {
-	for range min(n.concurrency-n.workers, len(n.jobs)-n.waiting) {
-		n.workers++
-		// Ends when the queue is empty, or with the context; wait waits for it.
-		l.workers.Go(func() { l.work(host, n) })
+// staff begins workers for jobs that nobody waits for, as many as may work and
+// have a place.
+func (l *lanes) staff(n *lane) {
+	for n.concurrency > n.workers && len(n.jobs) > n.waiting && l.ctx.Err() == nil {
+		if !l.places.take(n) {
+			l.places.wait(n)
+			return
+		}
+		l.begin(n)
+	}
+	l.places.leave(n)
+}
+
+// dismiss ends a worker. Its place goes to whoever has fewer; that may be its
+// own lane again.
+func (l *lanes) dismiss(n *lane) {
+	l.places.give(n)
+	if n.exempt {
+		return // wants none that it could not have
+	}
+	if n.concurrency > n.workers && len(n.jobs) > n.waiting {
+		l.places.wait(n)
+	}
+	l.fill()
+}
+
+// fill begins workers of lanes that wait for a place, while there are places.
+func (l *lanes) fill() {
+	for l.ctx.Err() == nil {
+		n := l.places.next()
+		if n == nil {
+			return
+		}
+		if n.concurrency > n.workers && len(n.jobs) > n.waiting && l.places.take(n) {
+			l.begin(n)
+		}
+		if n.concurrency > n.workers && len(n.jobs) > n.waiting {
+			l.places.wait(n)
+		}
 	}
 }
 
+// begin has a worker that has a place work.
+func (l *lanes) begin(n *lane) {
+	// Ends when the queue is empty, or with the context; wait waits for it.
+	l.workers.Go(func() { l.work(n) })
+}
+
 // adjust has more or fewer workers after a job, by what it has shown.
-func (l *lanes) adjust(host string, n *lane) {
-	limit := l.limitOf(host)
+func (l *lanes) adjust(n *lane) {
+	limit := l.limitOf(n.host)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n.concurrency = max(limit.concurrency, 1)
-	l.staff(host, n)
+	l.places.prove(n, limit.proven)
+	l.staff(n)
+	l.fill()
 }
 
 func (l *lanes) lane(host string, limit limit) *lane {
@@ -97,10 +147,11 @@ func (l *lanes) lane(host string, limit limit) *lane {
 		if len(l.lanes) >= maxIdleLanes {
 			l.forgetIdle()
 		}
-		n = &lane{limiter: rate.NewLimiter(0, 1)}
+		n = &lane{host: host, exempt: host == stored, limiter: rate.NewLimiter(0, 1)}
 		l.lanes[host] = n
 	}
 	n.concurrency = max(limit.concurrency, 1)
+	l.places.prove(n, limit.proven)
 	if n.limiter.Limit() != limit.rate {
 		n.limiter.SetLimit(limit.rate)
 		n.limiter.SetBurst(burst(limit.rate))
@@ -120,8 +171,8 @@ func (l *lanes) forgetIdle() {
 	}
 }
 
-func (l *lanes) work(host string, n *lane) {
-	for l.enter(n) {
+func (l *lanes) work(n *lane) {
+	for worked := false; l.enter(n, worked); worked = true {
 		// The most urgent job is chosen after the wait, not before.
 		err := n.limiter.Wait(l.ctx)
 		next, ok := l.leave(n, err)
@@ -129,17 +180,18 @@ func (l *lanes) work(host string, n *lane) {
 			return
 		}
 		next.run()
-		l.adjust(host, n)
+		l.adjust(n)
 	}
 }
 
 // enter has a worker wait for its turn, if there is a job that nobody waits for,
-// and not too many work; else the worker ends.
-func (l *lanes) enter(n *lane) bool {
+// not too many work, and, once it has worked, none who has fewer needs its place;
+// else the worker ends.
+func (l *lanes) enter(n *lane, worked bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(n.jobs) <= n.waiting || n.workers > n.concurrency || l.ctx.Err() != nil {
-		n.workers--
+	if len(n.jobs) <= n.waiting || n.workers > n.concurrency || l.ctx.Err() != nil || worked && l.places.owes(n) {
+		l.dismiss(n)
 		return false
 	}
 	n.waiting++
@@ -154,7 +206,7 @@ func (l *lanes) leave(n *lane, err error) (job, bool) {
 	defer l.mu.Unlock()
 	n.waiting--
 	if err != nil || n.workers > n.concurrency {
-		n.workers--
+		l.dismiss(n)
 		return job{}, false
 	}
 	return heap.Pop(&n.jobs).(job), true

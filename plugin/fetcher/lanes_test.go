@@ -21,7 +21,7 @@ func TestLimitsAreTheSmallestOfAHostsTargets(t *testing.T) {
 	c.Settings = Settings{}.withDefaults()
 	limits := limitsOf([]Target{a, b, c})
 	delete(limits, stored)
-	want := map[string]limit{"one.example.com": {4, 10}, "two.example.com:8443": {4, 100}, "": {32, 200}}
+	want := map[string]limit{"one.example.com": {concurrency: 4, rate: 10}, "two.example.com:8443": {concurrency: 4, rate: 100}, "": {concurrency: 32, rate: 200}}
 	if !maps.Equal(limits, want) {
 		t.Errorf("limits %v, want %v", limits, want)
 	}
