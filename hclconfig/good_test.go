@@ -93,6 +93,7 @@ func TestFull(t *testing.T) {
 	want.Roles = []string{"fetch"}
 	want.NodeName, want.DataDir, want.LockDir = "lb-1.example", "/srv/ocsp", "/run/ocsp-locks"
 	want.TrustedFolders = []string{"/opt/nomad/alloc", "/srv/certs/"}
+	want.Fallback = false
 	want.LogLevel, want.LogJSON, want.LogFile = "debug", true, "/var/log/consul-ocsp.log"
 	want.LogRotateBytes, want.LogRotateMaxFiles = 1048576, 7
 	want.EnableSyslog, want.SyslogFacility = true, "DAEMON"
@@ -154,7 +155,7 @@ func TestFullHasEverythingThatWorks(t *testing.T) {
 			}
 		}
 	}
-	untouched(*Default(), *c, "Fallback", "LogOCSPUpdate", "HTTP", "Pull", "OnEvent")
+	untouched(*Default(), *c, "LogOCSPUpdate", "HTTP", "Pull", "OnEvent")
 	untouched(DefaultConsul(), *c.Consul, "Datacenters", "TokenFile")
 	untouched(DefaultConsul().TLS, c.Consul.TLS)
 	untouched(Default().Announce, c.Announce)

@@ -73,6 +73,9 @@ func (p *parts) text() string {
 	if deliver {
 		text += fmt.Sprintf("; stapled here: %d of %d", n.Stapled, n.Certificates)
 	}
+	if p.alone.Load() != nil {
+		text += "; fetching for itself"
+	}
 	if n.Troubles > 0 {
 		text += fmt.Sprintf("; in trouble: %d", n.Troubles)
 	}

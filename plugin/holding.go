@@ -170,16 +170,31 @@ func (h *holding) targets() []fetcher.Target {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	seen := map[string]bool{}
+	targets := h.configured(seen)
+	for id, t := range h.announced {
+		if !seen[id] {
+			targets = append(targets, t)
+		}
+	}
+	return targets
+}
+
+// ownTargets are the agent's own certificates, once each, as a fetcher takes
+// them.
+func (h *holding) ownTargets() []fetcher.Target {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.configured(map[string]bool{})
+}
+
+// configured are the agent's own certificates whose ids are not in seen yet.
+// The caller holds the lock.
+func (h *holding) configured(seen map[string]bool) []fetcher.Target {
 	var targets []fetcher.Target
 	for _, c := range h.own {
 		if !seen[c.ID] {
 			seen[c.ID] = true
 			targets = append(targets, newTarget(c.Leaf, c.Issuer, c.Job, c.Name, false, h.plan.fetch(c.Job, c.Name).settings))
-		}
-	}
-	for id, t := range h.announced {
-		if !seen[id] {
-			targets = append(targets, t)
 		}
 	}
 	return targets

@@ -38,6 +38,7 @@ func (p *parts) join(ctx context.Context) error {
 			o := consul.AnnounceOptions{TTL: cfg.Announce.CertificateTTL, Splay: cfg.Announce.Splay}
 			return p.consul.Announce(ctx, p.holding.announcements, o, p.announce)
 		})
+		group.Go(func() error { return p.fallBack(ctx, instance) })
 	}
 	group.Go(func() error {
 		name, err := p.claim(ctx, cfg.NodeName, instance)
@@ -113,7 +114,7 @@ func (p *parts) node(name, instance string) record.Node {
 	cfg := p.plan.Load().cfg
 	n := record.Node{
 		Node: name, Instance: instance, Version: p.options.Version, Roles: cfg.Roles,
-		Seen: time.Now(), Started: p.started, Trouble: p.holding.troubles(),
+		Seen: time.Now(), Started: p.started, Trouble: p.troubles(),
 	}
 	n.Trouble = append(n.Trouble, p.clocks()...)
 	if !cfg.HasRole("deliver") {

@@ -28,11 +28,15 @@ type parts struct {
 	consul  *consul.Client // nil: standalone
 	holding *holding
 	writer  *writer.Writer
+	// joint is the writer's source; nil: standalone.
+	joint   *joint
 	targets *targets
 	started time.Time
 
 	// fetching is the fetcher that runs; nil while another agent leads.
 	fetching atomic.Pointer[fetcher.Fetcher]
+	// alone is set while the node fetches for itself.
+	alone atomic.Pointer[alone]
 
 	// read is closed, once, when the certificates were read for the first time.
 	read chan struct{}
@@ -46,6 +50,7 @@ type parts struct {
 	retarget chan struct{}
 	renamed  chan struct{}
 	check    chan struct{}
+	relook   chan struct{}
 	// Loops that receive from these are alive.
 	askWatch, askFetch chan struct{}
 }
@@ -64,15 +69,16 @@ func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
 		options: o, store: data, targets: t, started: time.Now(), read: make(chan struct{}),
 		client: responder.New(responder.Config{UserAgent: "consul-ocsp/" + o.Version}),
 		replan: make(chan struct{}, 1), lacking: make(chan struct{}, 1),
-		announce: make(chan struct{}, 1), report: make(chan struct{}, 1), retarget: make(chan struct{}, 1), renamed: make(chan struct{}, 1), check: make(chan struct{}, 1),
+		announce: make(chan struct{}, 1), report: make(chan struct{}, 1), retarget: make(chan struct{}, 1), renamed: make(chan struct{}, 1), check: make(chan struct{}, 1), relook: make(chan struct{}, 1),
 		askWatch: make(chan struct{}), askFetch: make(chan struct{}),
 	}
 	p.plan.Store(mapped)
 	p.holding = &holding{issuers: issuers{store: data, client: p.client}, logger: o.Logger, plan: mapped}
 	if cfg.Consul != nil {
-		if p.consul, err = connect(cfg.Consul, o.Logger); err != nil {
+		if p.consul, err = connect(cfg.Consul, o.Logger, func(bool, error) { wake(p.relook) }); err != nil {
 			return nil, err
 		}
+		p.joint = &joint{cluster: p.consul, store: data, logger: o.Logger.Named("fallback")}
 	}
 	p.writer = writer.New(writer.Config{
 		Store: data, TrustedFolders: cfg.TrustedFolders, Logger: o.Logger.Named("writer"),
@@ -105,6 +111,7 @@ func (p *parts) change(cfg *hclconfig.Config) error {
 	p.plan.Store(mapped)
 	wake(p.replan)
 	wake(p.check)
+	wake(p.relook)
 	return nil
 }
 
@@ -134,7 +141,7 @@ func (p *parts) run(ctx context.Context) error {
 // source is where the writer hears of new responses.
 func (p *parts) source() writer.Source {
 	if p.consul != nil {
-		return p.consul
+		return p.joint
 	}
 	return p.store
 }
@@ -184,7 +191,7 @@ func (p *parts) certificates(mapped *plan, found []inventory.Certificate, proble
 // changed hands on a holding that has changed.
 func (p *parts) changed() {
 	p.writer.Set(p.holding.deliveries())
-	for _, c := range []chan struct{}{p.report, p.retarget, p.renamed, p.check} {
+	for _, c := range []chan struct{}{p.report, p.retarget, p.renamed, p.check, p.relook} {
 		wake(c)
 	}
 	select {

@@ -34,7 +34,7 @@ func (p *parts) serve(ctx context.Context, node string) error {
 		if sync.Before(p.started) {
 			sync = p.started
 		}
-		status, output := health(p.delivered(now), p.holding.troubles(), sync, now)
+		status, output := health(p.delivered(now), p.troubles(), sync, now)
 		return &consul.Service{Name: block.Name, Tags: block.Tags, Version: p.options.Version, Status: status, Output: output}
 	}, p.check)
 }
@@ -62,14 +62,19 @@ func (p *parts) delivered(now time.Time) []writer.State {
 // Critical: a staple has ended, is about to (a tenth of its life is left) or
 // says revoked; a certificate that must be stapled has none; there was no sync
 // for an hour. Warning: a quarter is left; a staple is missing, or did not get
-// to its file or server; a certificate can't be read; no sync for five minutes.
+// to its file or server; a certificate can't be read; the node fetches for
+// itself; no sync for five minutes.
 func health(states []writer.State, troubles []record.NodeTrouble, sync, now time.Time) (status, output string) {
 	w := worst{status: consul.Passing}
 	for _, s := range states {
 		w.staple(s, now)
 	}
 	for _, t := range troubles {
-		w.add(consul.Warning, "%s/%s: %s: %s", t.Job, t.Name, t.Reason, t.Error)
+		what := t.Job + "/" + t.Name
+		if t.Job == "" {
+			what = "agent"
+		}
+		w.add(consul.Warning, "%s: %s: %s", what, t.Reason, t.Error)
 	}
 	switch age := now.Sub(sync); {
 	case age > syncCritical:

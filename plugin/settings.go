@@ -137,8 +137,9 @@ func readCertificates(setting, path string) ([]*x509.Certificate, error) {
 	return certificates, nil
 }
 
-// connect makes the client for the consul block.
-func connect(c *hclconfig.Consul, logger hclog.Logger) (*consul.Client, error) {
+// connect makes the client for the consul block. changed, unless nil, is called
+// when Consul stops answering and when it answers again.
+func connect(c *hclconfig.Consul, logger hclog.Logger, changed func(up bool, err error)) (*consul.Client, error) {
 	return consul.New(consul.Config{
 		Address: c.Address, Token: string(c.Token), TokenFile: c.TokenFile,
 		Datacenter: c.Datacenter, Namespace: c.Namespace, Partition: c.Partition,
@@ -147,6 +148,6 @@ func connect(c *hclconfig.Consul, logger hclog.Logger) (*consul.Client, error) {
 			Enabled: c.TLS.Enabled, CAFile: c.TLS.CAFile, CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile,
 			ServerName: c.TLS.ServerName, SkipVerify: !c.TLS.Verify,
 		},
-		Logger: logger.Named("consul"),
+		Logger: logger.Named("consul"), OnConnection: changed,
 	})
 }

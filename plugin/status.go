@@ -30,7 +30,7 @@ func Status(ctx context.Context, cfg *hclconfig.Config, logger hclog.Logger) (*s
 }
 
 func clusterStatus(ctx context.Context, cfg *hclconfig.Config, logger hclog.Logger) (*status.Report, error) {
-	client, err := connect(cfg.Consul, logger)
+	client, err := connect(cfg.Consul, logger, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -53,5 +53,8 @@ func localStatus(cfg *hclconfig.Config) (*status.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	return status.FromStore(metas, troubles, time.Now()), nil
+	// Of a node there is only what its agent kept there when Consul could not be
+	// told; without it the report is shorter.
+	node, _, _ := data.Node()
+	return status.FromStore(metas, troubles, node, time.Now()), nil
 }

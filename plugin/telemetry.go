@@ -31,6 +31,7 @@ func (p *parts) measure(ctx context.Context) error {
 		}
 		m.node(p.node("", ""))
 		m.fetching(leads, counts)
+		m.fallback(p.alone.Load() != nil)
 		m.process()
 		select {
 		case <-tick.C:
@@ -75,6 +76,15 @@ func (m *meter) fetching(f *fetcher.Fetcher, now fetcher.Counts) {
 		m.count([]string{"fetch", "failures"}, total, m.last.Failures[reason], []metrics.Label{{Name: "reason", Value: reason}})
 	}
 	m.last = now
+}
+
+// fallback tells whether the node fetches for itself.
+func (m *meter) fallback(on bool) {
+	value := float32(0)
+	if on {
+		value = 1
+	}
+	m.SetGauge([]string{"fallback", "active"}, value)
 }
 
 // process tells what the agent itself takes, by the names of Consul's agent.

@@ -123,7 +123,7 @@ func (t *turn) read() {
 func (t *turn) askOrRest() {
 	t.f.mu.Lock()
 	fresh := t.it.held != nil && t.it.failures == 0 && t.fresh(t.it.life(), t.target.pace(), t.found)
-	if fresh && t.found && t.again && !t.it.gone {
+	if (fresh || t.f.c.Prompt && t.it.held != nil) && t.found && t.again && !t.it.gone {
 		t.f.out.publish(*t.it.held)
 	}
 	t.f.mu.Unlock()

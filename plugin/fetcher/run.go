@@ -17,7 +17,9 @@ func (f *Fetcher) Run(ctx context.Context) error {
 	f.hosts.begin()
 	// A turn comes because it is due, except that what is found in the store at
 	// a certificate's first turn is given its time then.
-	r.fresh = func(l life, _ pace, found bool) bool { return found && l.until.After(f.c.Now()) }
+	r.fresh = func(l life, _ pace, found bool) bool {
+		return found && !f.c.Prompt && l.until.After(f.c.Now())
+	}
 	r.finished = func(*item, Result) { f.wakeUp() }
 	var carriers sync.WaitGroup
 	// Both end with ctx.

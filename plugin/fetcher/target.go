@@ -169,6 +169,10 @@ type Config struct {
 	// Gather is how long responses are collected before they are published
 	// together.
 	Gather time.Duration
+	// Prompt says that a certificate becomes a target when a response is due: a
+	// Run asks for it at once, even though the store has one that lives. What the
+	// store has is handed to the Publisher all the same.
+	Prompt bool
 	Logger hclog.Logger
 	// Now is the clock, default time.Now; Rand gives numbers in [0, 1), and may
 	// be called concurrently.

@@ -70,13 +70,14 @@ func (n Node) Encode() ([]byte, error) {
 	return encode("node", n)
 }
 
-// DecodeNode reads the record of the node of this name.
+// DecodeNode reads the record of the node of this name; an empty name stands
+// for whichever it is of.
 func DecodeNode(name string, b []byte) (Node, error) {
 	var n Node
 	if err := decode("node", b, maxNode, &n); err != nil {
 		return Node{}, err
 	}
-	if n.Node != name {
+	if name != "" && n.Node != name {
 		return Node{}, fmt.Errorf("node record %.80q: it says that it is %.80q", name, n.Node)
 	}
 	return n, nil

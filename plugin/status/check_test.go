@@ -73,7 +73,7 @@ func TestCheckIsBounded(t *testing.T) {
 	for i := range 500 {
 		troubles[fmt.Sprintf("%064x", i)] = record.Trouble{Reason: "timeout"}
 	}
-	code, lines := FromStore(nil, troubles, noon).Check(0.25, 0.1)
+	code, lines := FromStore(nil, troubles, nil, noon).Check(0.25, 0.1)
 	if code != CheckCritical || len(lines) != maxFindings+2 || lines[len(lines)-1] != "and 470 more" {
 		t.Errorf("%d, %d lines, the last %q", code, len(lines), lines[len(lines)-1])
 	}

@@ -29,10 +29,14 @@ func FromSnapshot(s *record.Snapshot, now time.Time) *Report {
 	return r
 }
 
-// FromStore is the report of a data_dir at the time now, with no nodes in it.
-func FromStore(metas map[string]record.Meta, troubles map[string]record.Trouble, now time.Time) *Report {
+// FromStore is the report of a data_dir at the time now. Its one node is what
+// the agent kept there of itself while Consul could not be told; nil for none.
+func FromStore(metas map[string]record.Meta, troubles map[string]record.Trouble, node *record.Node, now time.Time) *Report {
 	r := newReport(SourceDataDir, now)
 	r.addStaples(metas, troubles)
+	if node != nil {
+		r.addNodes(map[string]record.Node{node.Node: *node}, metas)
+	}
 	r.sort()
 	return r
 }

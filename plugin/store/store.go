@@ -15,6 +15,7 @@
 //	trouble/<id>.json   why the last fetches failed
 //	issuer/<id>.der     an issuer certificate found through the leaf's AIA
 //	instance            a random word, made once
+//	node.json           what the node says of itself while it can't tell Consul
 //	lock                held while one of the above is replaced
 //	sync/<hash>         held while the command sync works (not this package's)
 package store

@@ -1,4 +1,3 @@
-fallback        = false
 log_ocsp_update = true
 
 on_event {

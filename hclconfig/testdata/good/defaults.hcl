@@ -25,6 +25,9 @@ lock_dir = "/run/lock/consul-ocsp"
 # Folders that are accepted although other users can write there.
 trusted_folders = []
 
+# Fetch for the node's own certificates while the cluster can't.
+fallback = true
+
 log_level            = "info" # trace, debug, info, warn, error, off
 log_json             = false
 log_file             = ""     # empty: standard error
@@ -159,7 +162,6 @@ job "edge" {
 # and accepts them at their defaults only. Blocks whose presence would already
 # mean something are commented out.
 
-fallback        = true
 log_ocsp_update = false
 
 

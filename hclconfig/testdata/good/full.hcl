@@ -4,6 +4,7 @@ node_name       = "lb-1.example"
 data_dir        = "/srv/ocsp"
 lock_dir        = "/run/ocsp-locks"
 trusted_folders = ["/opt/nomad/alloc", "/srv/certs/"]
+fallback        = false
 
 log_level            = "debug"
 log_json             = true
