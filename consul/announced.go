@@ -179,7 +179,7 @@ func (a *announced) take(id string, pair *api.KVPair, now time.Time) bool {
 	}
 	if !a.missing[id] {
 		a.missing[id] = true
-		a.t.c.logger.Warn("an announcement is not followed", "id", id, "reason", why)
+		a.t.c.logger.Warn("an announcement is not followed", "id", id, "error", why)
 	}
 	return false
 }

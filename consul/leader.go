@@ -36,7 +36,7 @@ func (c *Client) Campaign(ctx context.Context, who record.Leader, lead func(ctx 
 			complaint.worked()
 			continue // wait for that one
 		case errors.Is(err, ErrNotLeader):
-			c.logger.Warn("no longer the leader", "reason", err)
+			c.logger.Warn("no longer the leader", "error", err)
 			continue
 		case err != nil:
 			complaint.failed(err)

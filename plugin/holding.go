@@ -20,6 +20,9 @@ import (
 // issuerRetry is how long an issuer that could not be downloaded is left alone.
 const issuerRetry = time.Minute
 
+// reasonCertificate says that a certificate can't be used.
+const reasonCertificate = "certificate"
+
 // holding is what this agent knows of certificates: those in its own files,
 // and, while it leads, those that other nodes announced.
 type holding struct {
@@ -77,7 +80,7 @@ func (h *holding) complete(ctx context.Context, changed func()) bool {
 		issuer, err := h.issuers.find(ctx, c.Leaf, p.fetch(c.Job, c.Name))
 		if err != nil {
 			still = append(still, c)
-			troubles = append(troubles, h.trouble(c.Job, c.Name, "issuer-unknown", err))
+			troubles = append(troubles, h.trouble(c.Job, c.Name, writer.ReasonIssuerUnknown, err))
 			continue
 		}
 		c.Issuer = issuer
@@ -105,7 +108,7 @@ func sameCertificates(a, b []inventory.Certificate) bool {
 func (h *holding) complain(problems []inventory.Problem) []record.NodeTrouble {
 	var troubles []record.NodeTrouble
 	for _, p := range problems {
-		troubles = append(troubles, h.trouble(p.Job, p.Name, "certificate", withPath(p)))
+		troubles = append(troubles, h.trouble(p.Job, p.Name, reasonCertificate, withPath(p)))
 	}
 	return troubles
 }
@@ -154,7 +157,7 @@ func (h *holding) judge(known map[string]fetcher.Target) {
 		if err != nil {
 			refused[id] = err.Error()
 			if h.refused[id] != refused[id] {
-				h.logger.Warn("announced certificate is refused", "id", id, "job", c.Job, "error", err)
+				h.logger.Warn("announced certificate is refused", "id", id, "job", c.Job, "reason", reasonCertificate, "error", err)
 			}
 			continue
 		}

@@ -46,6 +46,8 @@ type meter struct {
 	*metrics.Metrics
 	of   *fetcher.Fetcher // whose totals last are
 	last fetcher.Counts
+	// reasons are those of the troubles that were last told of.
+	reasons map[string]int
 }
 
 // node tells how this node stands: how many certificates it delivers, how many
@@ -54,7 +56,23 @@ func (m *meter) node(n record.Node) {
 	m.SetGauge([]string{"node", "certificates"}, float32(n.Certificates))
 	m.SetGauge([]string{"node", "stapled"}, float32(n.Stapled))
 	m.SetGauge([]string{"node", "troubles"}, float32(n.Troubles))
+	now := map[string]int{}
+	for reason := range m.reasons {
+		now[reason] = 0 // told once more, that it is over
+	}
+	for _, t := range n.Trouble {
+		now[t.Reason]++
+	}
+	for reason, count := range now {
+		m.SetGaugeWithLabels([]string{"node", "trouble"}, float32(count), byReason(reason))
+		if count == 0 {
+			delete(now, reason)
+		}
+	}
+	m.reasons = now
 }
+
+func byReason(reason string) []metrics.Label { return []metrics.Label{{Name: "reason", Value: reason}} }
 
 // fetching tells whether this agent fetches, and what came of it since the last
 // time. Another fetcher's totals begin at nothing.
@@ -68,12 +86,17 @@ func (m *meter) fetching(f *fetcher.Fetcher, now fetcher.Counts) {
 	}
 	m.SetGauge([]string{"fetch", "leads"}, leads)
 	m.count([]string{"fetch", "requests"}, now.Requests, m.last.Requests, nil)
+	m.count([]string{"fetch", "repeated"}, now.Repeated, m.last.Repeated, nil)
+	m.count([]string{"fetch", "not_modified"}, now.NotModified, m.last.NotModified, nil)
 	m.count([]string{"fetch", "published"}, now.Published, m.last.Published, nil)
 	for outcome, total := range now.Turns {
 		m.count([]string{"fetch", "certificates"}, total, m.last.Turns[outcome], []metrics.Label{{Name: "outcome", Value: outcome}})
 	}
 	for reason, total := range now.Failures {
-		m.count([]string{"fetch", "failures"}, total, m.last.Failures[reason], []metrics.Label{{Name: "reason", Value: reason}})
+		m.count([]string{"fetch", "failures"}, total, m.last.Failures[reason], byReason(reason))
+	}
+	for reason, total := range now.Remarks {
+		m.count([]string{"fetch", "remarks"}, total, m.last.Remarks[reason], byReason(reason))
 	}
 	m.last = now
 }

@@ -1,6 +1,7 @@
 package fetcher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -102,7 +103,7 @@ func (t *turn) read() {
 		facts, err = learn(st, t.target, t.f.c.Now(), t.f.verify)
 	}
 	if err != nil {
-		t.f.c.Logger.Warn("stored response is not used", "certificate", t.target.label(), "id", t.target.ID, "error", err)
+		t.f.c.Logger.Warn("stored response is not used", "certificate", t.target.label(), "id", t.target.ID, "reason", cmp.Or(string(staple.ReasonOf(err)), Stored), "error", err)
 	}
 	t.f.mu.Lock()
 	t.found, t.it.read, t.it.replace = true, true, err != nil && !genuine(err)
@@ -208,7 +209,7 @@ func (t *turn) keep(st record.Staple, replace bool) bool {
 	}
 	if err != nil {
 		t.f.c.Logger.Error("response could not be stored; it is published all the same",
-			"certificate", t.target.label(), "id", st.ID, "error", err)
+			"certificate", t.target.label(), "id", st.ID, "reason", Stored, "error", err)
 		return true
 	}
 	if !changed {

@@ -38,6 +38,9 @@ func (f *Fetcher) publishing() carrier[record.Staple] {
 			return nil
 		},
 		failed: func(err error, failures int) {
+			f.mu.Lock()
+			f.counts.Failures[Publish]++
+			f.mu.Unlock()
 			if said != err.Error() {
 				said = err.Error()
 				f.c.Logger.Warn("responses were not published; they are kept and tried again", "reason", Publish, "error", err)

@@ -33,6 +33,7 @@ const (
 	Unknown            = "unknown"
 	Older              = "older"
 	Publish            = "publish"
+	Stored             = "store"
 	Timeout            = "timeout"
 )
 
@@ -55,6 +56,7 @@ func Reasons() []ReasonMeaning {
 		{Request, "no OCSP request can be made for the certificate"},
 		{Unknown, "the responder says that it does not know the certificate; usual in the first minutes after issue"},
 		{Older, "the responder gave an older response than the one that is held"},
+		{Stored, "data_dir could not be read or written, or holds something that is not believed"},
 		{Publish, "the response was fetched and stored, but not published"},
 		{ClockOff, "the responder's Date and our clock differ by more than 5 minutes; the answer is judged by our clock"},
 		{ContentType, "the answer verifies, though its Content-Type is not application/ocsp-response"},
@@ -110,7 +112,7 @@ type Counts struct {
 	// NotModified are answers that say that there is none but the held one.
 	NotModified uint64
 	// Turns are the finished turns by outcome, Failures the failed exchanges
-	// by reason.
+	// and publications by reason.
 	Turns, Failures map[string]uint64
 	// Remarks are the answers with something odd that were not refused for it,
 	// by reason.

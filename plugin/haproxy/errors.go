@@ -9,24 +9,53 @@ import (
 // Kind says in one word what went wrong, for logs, metrics and decisions.
 type Kind string
 
+// What each means is in [Kinds].
 const (
-	KindSocket          Kind = "socket"           // no connection, or it ended without an answer
-	KindPermission      Kind = "permission"       // file rights, or the socket's level
-	KindTimeout         Kind = "timeout"          // no whole answer in time
-	KindLock            Kind = "lock"             // the lock file could not be had
-	KindNotHAProxy      Kind = "not-haproxy"      // somebody else answers there
-	KindUnsupported     Kind = "unsupported"      // HAProxy is too old to show what it holds
-	KindRefused         Kind = "refused"          // HAProxy says no, or holds something else afterwards
-	KindNotRegistered   Kind = "not-registered"   // the certificate is served, but takes no response at run time
-	KindNotServed       Kind = "not-served"       // HAProxy has no certificate with this fingerprint
-	KindNoIssuer        Kind = "no-issuer"        // HAProxy does not know the certificate's issuer
-	KindTooLarge        Kind = "too-large"        // the response does not fit a command
-	KindShortLived      Kind = "short-lived"      // the response ends too soon for HAProxy
-	KindTransactionBusy Kind = "transaction-busy" // somebody else's "set ssl cert" is not committed yet
-	KindReloadFailed    Kind = "reload-failed"    // the reload did not bring a new worker
-	KindNoReload        Kind = "no-reload"        // there is no way to reload
-	KindRestarting      Kind = "restarting"       // the worker changed again and again while pushing
+	KindSocket          Kind = "socket"
+	KindPermission      Kind = "permission"
+	KindTimeout         Kind = "timeout"
+	KindLock            Kind = "lock"
+	KindNotHAProxy      Kind = "not-haproxy"
+	KindUnsupported     Kind = "unsupported"
+	KindRefused         Kind = "declined"
+	KindNotRegistered   Kind = "not-registered"
+	KindNotServed       Kind = "not-served"
+	KindNoIssuer        Kind = "no-issuer"
+	KindTooLarge        Kind = "too-large"
+	KindShortLived      Kind = "short-lived"
+	KindTransactionBusy Kind = "transaction-busy"
+	KindReloadFailed    Kind = "reload-failed"
+	KindNoReload        Kind = "no-reload"
+	KindRestarting      Kind = "restarting"
 )
+
+// KindMeaning explains one Kind in one line.
+type KindMeaning struct {
+	Kind    Kind
+	Meaning string
+}
+
+// Kinds returns every Kind with its meaning.
+func Kinds() []KindMeaning {
+	return []KindMeaning{
+		{KindSocket, "no connection, or it ended without an answer"},
+		{KindPermission, "file rights, or the socket's level"},
+		{KindTimeout, "no whole answer in time"},
+		{KindLock, "the lock file could not be had"},
+		{KindNotHAProxy, "somebody else answers there"},
+		{KindUnsupported, "HAProxy is too old to show what it holds"},
+		{KindRefused, "HAProxy says no, or holds something else afterwards"},
+		{KindNotRegistered, "the certificate is served, but takes no response at run time"},
+		{KindNotServed, "HAProxy has no certificate with this fingerprint"},
+		{KindNoIssuer, "HAProxy does not know the certificate's issuer"},
+		{KindTooLarge, "the response does not fit a command"},
+		{KindShortLived, "the response ends too soon for HAProxy"},
+		{KindTransactionBusy, "somebody else's \"set ssl cert\" is not committed yet"},
+		{KindReloadFailed, "the reload did not bring a new worker"},
+		{KindNoReload, "there is no way to reload"},
+		{KindRestarting, "the worker changed again and again while pushing"},
+	}
+}
 
 // Error is the only kind of error that this package returns. It names the
 // socket and says what to do about it.

@@ -130,7 +130,7 @@ func TestNewestRefuses(t *testing.T) {
 	}{
 		{"forged", holds(p.answer(t, 0, func(a *testca.Answer) { a.BadSignature = true })), "signature"},
 		{"another certificate's", holds(p.answer(t, 0, func(a *testca.Answer) { a.Serial = p.other.Serial })), "serial"},
-		{"unknown", holds(p.answer(t, 0, func(a *testca.Answer) { a.Status = ocsp.Unknown })), "status-unknown"},
+		{"unknown", holds(p.answer(t, 0, func(a *testca.Answer) { a.Status = ocsp.Unknown })), "unknown"},
 		{"ended", holds(p.answer(t, 25*time.Hour, nil)), "expired"},
 		{"empty bytes", holds(nil), "malformed"},
 		{"nothing", empty(), ""},

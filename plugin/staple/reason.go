@@ -46,7 +46,7 @@ const (
 	CertIDNotSHA1     Reason = "certid-not-sha1"
 	CertIDParameters  Reason = "certid-parameters"
 	CertIDTooLong     Reason = "certid-too-long"
-	StatusUnknown     Reason = "status-unknown"
+	StatusUnknown     Reason = "unknown"
 	TooLarge          Reason = "too-large"
 	ShortLived        Reason = "short-lived"
 )

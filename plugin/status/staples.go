@@ -13,6 +13,21 @@ const endingLife = 0.25
 // noEnd is the reason of a response whose record does not say when it ends.
 const noEnd = "no-end"
 
+// noReason stands for the reason of a record that names none.
+const noReason = "failed"
+
+// ReasonMeaning explains one reason in one line.
+type ReasonMeaning struct{ Reason, Meaning string }
+
+// Reasons returns the reasons that are this package's own; others are what
+// records say.
+func Reasons() []ReasonMeaning {
+	return []ReasonMeaning{
+		{noEnd, "the record does not say when its response ends"},
+		{noReason, "the record names no reason"},
+	}
+}
+
 func (r *Report) addStaples(metas map[string]record.Meta, troubles map[string]record.Trouble) {
 	for id, m := range metas {
 		if !record.ValidID(id) {
@@ -75,7 +90,7 @@ func round(f float64) float64 { return math.Round(f*1e4) / 1e4 }
 func (s *Staple) fail(t record.Trouble) {
 	s.Reason, s.Error, s.Since, s.Failures = clean(t.Reason), clean(t.Error), utc(t.Since), t.Failures
 	if s.Reason == "" {
-		s.Reason = "failed"
+		s.Reason = noReason
 	}
 }
 

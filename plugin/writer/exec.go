@@ -57,7 +57,7 @@ func (c *command) Epoch(context.Context) (string, error) { return "", nil }
 
 func (c *command) Install(ctx context.Context, s Staple) (Outcome, error) {
 	if len(c.args) == 0 {
-		return Outcome{}, refuse("exec", "no command")
+		return Outcome{}, refuse(ReasonExec, "no command")
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -79,9 +79,9 @@ func (c *command) Install(ctx context.Context, s Staple) (Outcome, error) {
 		c.log.Debug("command ran", "command", c.args[0], "job", s.Certificate.Job, "name", s.Certificate.Name, "output", out.String())
 		return Outcome{How: "run"}, nil
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return Outcome{}, refuse("timeout", "%s: killed after %s: %s", c.args[0], c.timeout, out.String())
+		return Outcome{}, refuse(ReasonTimeout, "%s: killed after %s: %s", c.args[0], c.timeout, out.String())
 	default:
-		return Outcome{}, &Error{Reason: "exec", Err: fmt.Errorf("%s: %w: %s", c.args[0], err, out.String())}
+		return Outcome{}, &Error{Reason: ReasonExec, Err: fmt.Errorf("%s: %w: %s", c.args[0], err, out.String())}
 	}
 }
 

@@ -7,22 +7,49 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
 
-// The words a State's Reason can hold besides those of package staple.
+// The words a State's Reason can hold besides those of package staple. What each
+// means is in [Reasons].
 const (
-	ReasonWaiting       = "waiting"        // no staple yet, nothing is wrong
-	ReasonEnded         = "ended"          // the newest staple has ended; it was left in place
-	ReasonIssuerUnknown = "issuer-unknown" // neither we nor HAProxy know the issuer
-	ReasonIssuerFile    = "issuer-file"    // <path>.issuer holds something that we won't replace
-	ReasonUntrusted     = "untrusted-path" // another user could turn the path elsewhere
-	ReasonPath          = "path"           // the path leads nowhere
-	ReasonOwner         = "owner"          // the existing file's owner or group can't be kept
-	ReasonOlder         = "older"          // a candidate from before what is held
-	ReasonWrite         = "write"          // the system refused to write
-	ReasonBusy          = "busy"           // another process writes the same file
-	ReasonStore         = "store"          // data_dir can't be read or written
-	ReasonTarget        = "target"         // a target failed and gave no better word
-	ReasonKept          = "revoked-kept"   // revoked, and the operator chose to keep the good staple
+	ReasonWaiting       = "waiting"
+	ReasonEnded         = "ended"
+	ReasonIssuerUnknown = "issuer-unknown"
+	ReasonIssuerFile    = "issuer-file"
+	ReasonUntrusted     = "untrusted-path"
+	ReasonPath          = "path"
+	ReasonOwner         = "owner"
+	ReasonOlder         = "older"
+	ReasonWrite         = "write"
+	ReasonBusy          = "busy"
+	ReasonStore         = "store"
+	ReasonTarget        = "target"
+	ReasonExec          = "exec"
+	ReasonTimeout       = "timeout"
+	ReasonKept          = "revoked-kept"
 )
+
+// ReasonMeaning explains one reason in one line.
+type ReasonMeaning struct{ Reason, Meaning string }
+
+// Reasons returns the reasons that are this package's own.
+func Reasons() []ReasonMeaning {
+	return []ReasonMeaning{
+		{ReasonWaiting, "no staple yet, nothing is wrong"},
+		{ReasonEnded, "the newest staple has ended; it was left in place"},
+		{ReasonIssuerUnknown, "neither we nor HAProxy know the issuer"},
+		{ReasonIssuerFile, "<path>.issuer holds something that is not ours to replace"},
+		{ReasonUntrusted, "another user could turn the path elsewhere"},
+		{ReasonPath, "the path leads nowhere"},
+		{ReasonOwner, "the existing file's owner or group can't be kept"},
+		{ReasonOlder, "a candidate from before what is held"},
+		{ReasonWrite, "the system refused to write"},
+		{ReasonBusy, "another process writes the same file"},
+		{ReasonStore, "data_dir can't be read or written"},
+		{ReasonTarget, "a target failed and gave no better word"},
+		{ReasonExec, "the command of a deliver block failed"},
+		{ReasonTimeout, "the command of a deliver block took too long"},
+		{ReasonKept, "revoked, and the operator chose to keep the good staple"},
+	}
+}
 
 // Error is a failure with a word that logs, status and tests can name. Targets
 // may return one too; its Reason is then shown beside the target.

@@ -74,7 +74,7 @@ func TestRefusedCandidatesChangeNothing(t *testing.T) {
 		"forged":   {b.answer(c, 0, func(a *testca.Answer) { a.Signer = stranger.Key() }), "signature"},
 		"other's":  {b.answer(other, 0), "serial"},
 		"random":   {[]byte("\x30\x03not a response"), "malformed"},
-		"unknown":  {b.answer(c, 0, func(a *testca.Answer) { a.Status = 2 }), "status-unknown"},
+		"unknown":  {b.answer(c, 0, func(a *testca.Answer) { a.Status = 2 }), "unknown"},
 		"too late": {b.answer(c, 0, func(a *testca.Answer) { a.ThisUpdate = b.clock.Now().Add(10 * time.Minute) }), "not-yet-valid"},
 	} {
 		src.list <- []record.Staple{from(c, bad.der)}
