@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -32,7 +33,7 @@ const rounds = 3
 // fetch and check with x/crypto, and keep nothing. By-CPU is what two processors could do that have nothing else to do, by
 // the processor time that was used.
 func BenchmarkTenThousand(b *testing.B) {
-	f := newFleet(b, 10000)
+	f := newFleet(b, 10000, 0)
 	var ours, bare, oursCPU, bareCPU []float64
 	for range rounds {
 		speed, cpu := f.measure(f.bareLoop)
@@ -52,20 +53,36 @@ func BenchmarkTenThousand(b *testing.B) {
 type fleet struct {
 	b       testing.TB
 	issuer  *x509.Certificate
+	issued  []*testca.Issued // as targets
+	caFile  string
+	asked   *asked
 	targets []Target
 	client  *responder.Client
 }
 
-func newFleet(b *testing.B, n int) *fleet {
+func newFleet(b *testing.B, n int, delay time.Duration) *fleet {
 	b.Helper()
-	ca, err := testca.Init(b.TempDir(), testca.InitOptions{})
+	dir := b.TempDir()
+	ca, err := testca.Init(dir, testca.InitOptions{})
 	if err != nil {
 		b.Fatal(err)
 	}
 	signing := ca.Responder(testca.ResponderOptions{Validity: 24 * time.Hour})
-	signed := map[string][]byte{} // by path
+	signed := map[string][]byte{} // by the path of a GET
+	a := &asked{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Write(signed[r.URL.Path])
+		path := r.URL.Path
+		if r.Method == http.MethodPost {
+			body, _ := io.ReadAll(r.Body)
+			path = "/" + base64.StdEncoding.EncodeToString(body)
+		}
+		a.begin()
+		if delay > 0 {
+			<-time.After(delay)
+		}
+		w.Header().Set("Content-Type", "application/ocsp-response")
+		w.Write(signed[path])
+		a.end()
 	}))
 	b.Cleanup(server.Close)
 	names := make([]string, n)
@@ -76,7 +93,7 @@ func newFleet(b *testing.B, n int) *fleet {
 	if err != nil {
 		b.Fatal(err)
 	}
-	f := &fleet{b: b, issuer: ca.Certificate(), client: responder.New(responder.Config{})}
+	f := &fleet{b: b, issuer: ca.Certificate(), issued: issued, caFile: filepath.Join(dir, "ca.pem"), asked: a, client: responder.New(responder.Config{})}
 	b.Cleanup(f.client.Close)
 	for _, c := range issued {
 		f.targets = append(f.targets, Target{ID: staple.ID(c.Leaf), Leaf: c.Leaf, Issuer: f.issuer, Name: c.Name,
@@ -122,13 +139,52 @@ func (f *fleet) pass(ctx context.Context, dir string) {
 	if err != nil {
 		f.b.Fatal(err)
 	}
-	fetcher := New(Config{Store: s, Publisher: s, Client: f.client})
-	fetcher.Set(f.targets)
+	f.passTo(ctx, s, s, f.targets)
+}
+
+func (f *fleet) passTo(ctx context.Context, s Store, p Publisher, targets []Target) {
+	fetcher := New(Config{Store: s, Publisher: p, Client: f.client})
+	fetcher.Set(targets)
 	for _, r := range fetcher.Pass(ctx, PassOptions{}) {
 		if r.Outcome != Fetched {
 			f.b.Fatal(r.Err)
 		}
 	}
+}
+
+// asked is what a responder sees of a round.
+type asked struct {
+	mu          sync.Mutex
+	first, last time.Time
+	answers     int
+}
+
+func (a *asked) begin() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.first.IsZero() {
+		a.first = time.Now()
+	}
+}
+
+func (a *asked) end() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.answers++
+	a.last = time.Now()
+}
+
+func (a *asked) reset() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.first, a.last, a.answers = time.Time{}, time.Time{}, 0
+}
+
+// took is how long the round took, once there were so many answers.
+func (a *asked) took(answers int) (time.Duration, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.last.Sub(a.first), a.answers >= answers
 }
 
 // bareLoop fetches all and checks them with x/crypto.
