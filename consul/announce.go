@@ -15,7 +15,12 @@ type AnnounceOptions struct {
 	Splay time.Duration
 }
 
-const defaultTTL = 48 * time.Hour
+const (
+	defaultTTL = 48 * time.Hour
+	// announcePause is the longest pause after another node wrote what this one
+	// was about to write; it doubles, three times at most.
+	announcePause = time.Second
+)
 
 func (o AnnounceOptions) ttl() time.Duration {
 	if o.TTL <= 0 {
@@ -73,19 +78,18 @@ func (c *Client) AnnounceOnce(ctx context.Context, certs map[string]record.Certi
 		}
 		left[record.Bucket(id)] = append(left[record.Bucket(id)], id)
 	}
-	for range 10 * attempts {
-		a, err := c.readBuckets(ctx, left, o)
+	suspect := map[string]bool{}
+	for try := range 10 * attempts {
+		a, err := c.readBuckets(ctx, left, o, suspect)
 		if err != nil || len(a.stale) == 0 {
-			return err
-		}
-		if err := a.readCertificates(ctx); err != nil {
 			return err
 		}
 		if left, err = a.write(ctx, certs); err != nil || len(left) == 0 {
 			return err
 		}
-		// Many nodes start together: not in step again.
-		if !sleep(ctx, time.Duration(c.config.Rand()*float64(time.Second))) {
+		// Many nodes start together: not in step again, and by the time that most
+		// of it is done.
+		if !sleep(ctx, time.Duration(c.config.Rand()*float64(announcePause<<min(try, 3)))) {
 			return ctx.Err()
 		}
 	}

@@ -48,6 +48,7 @@ func TestConsul(t *testing.T) {
 		"FollowResync":        testFollowResync,
 		"FollowHostile":       testFollowHostile,
 		"FollowWake":          testFollowWake,
+		"FollowCost":          testFollowCost,
 		"Announce":            testAnnounce,
 		"AnnounceTogether":    testAnnounceTogether,
 		"AnnounceHostile":     testAnnounceHostile,

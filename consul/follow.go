@@ -54,6 +54,7 @@ type follower struct {
 	due     *time.Timer     // when to look at newest again
 	waiting bool            // due runs
 	splayed bool            // the wait before a resync is over
+	woken   bool            // ids may have others than known
 	refused map[string]bool // the ids of which what was published was delivered and not taken
 }
 
@@ -73,6 +74,7 @@ func (f *follower) loop(ctx context.Context, heads <-chan *api.KVPair, wake <-ch
 				continue // newest is looked at when the wait is over
 			}
 		case <-wake:
+			f.woken = true
 		case <-f.due.C:
 			f.waiting = false
 		}
@@ -104,8 +106,11 @@ func (f *follower) step(ctx context.Context) error {
 	if !f.synced {
 		return f.resync(ctx)
 	}
-	if err := f.arrivals(ctx); err != nil {
-		return err
+	if f.woken {
+		if err := f.arrivals(ctx); err != nil {
+			return err
+		}
+		f.woken = false
 	}
 	if f.waiting {
 		return nil // woken for those only

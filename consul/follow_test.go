@@ -16,6 +16,7 @@ import (
 
 // node is a node that follows, and keeps what supersedes what it has.
 type node struct {
+	c         *Client
 	mu        sync.Mutex
 	ids       []string
 	held      map[string]record.Staple
@@ -26,7 +27,7 @@ type node struct {
 
 func follow(t *testing.T, c *Client, ids ...string) *node {
 	t.Helper()
-	n := &node{ids: ids, held: map[string]record.Staple{}, wake: make(chan struct{}, 1)}
+	n := &node{c: c, ids: ids, held: map[string]record.Staple{}, wake: make(chan struct{}, 1)}
 	n.start(t, c)
 	return n
 }

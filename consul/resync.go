@@ -33,7 +33,7 @@ func (f *follower) resync(ctx context.Context) error {
 	if err := f.compare(ctx, all); err != nil {
 		return err
 	}
-	f.known, f.synced, f.splayed = all, true, false
+	f.known, f.synced, f.splayed, f.woken = all, true, false, false
 	switch {
 	case ok:
 		f.at = h
@@ -48,13 +48,14 @@ func (f *follower) splay() time.Duration {
 	return time.Duration(f.c.config.Rand() * float64(f.c.config.ResyncSplay))
 }
 
-// arrivals looks at the ids that the node has only now, and forgets those that
-// it has no more.
+// arrivals looks at the ids that the node has only now, again at those that were
+// not taken, and forgets those that it has no more. It takes time with each id
+// of the node, so that it is done after a wake only, not with each change.
 func (f *follower) arrivals(ctx context.Context) error {
 	all, fresh := map[string]bool{}, map[string]bool{}
 	for _, id := range f.ids() {
 		all[id] = true
-		if !f.known[id] {
+		if !f.known[id] || f.refused[id] {
 			fresh[id] = true
 		}
 	}

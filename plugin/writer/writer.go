@@ -100,7 +100,7 @@ func New(c Config) *Writer {
 func (w *Writer) Set(certs []Certificate) {
 	w.setting.Lock()
 	defer w.setting.Unlock()
-	fresh := w.replace(certs)
+	fresh, gone := w.replace(certs)
 	w.loadAll(fresh)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -111,19 +111,19 @@ func (w *Writer) Set(certs []Certificate) {
 	for _, e := range w.entries {
 		w.run.files.add(e)
 	}
-	if len(fresh) > 0 {
+	if len(fresh) > 0 || gone {
 		w.wakeSource()
 	}
 }
 
-// replace makes certs the entries, and returns those of which nothing is known.
-func (w *Writer) replace(certs []Certificate) []*entry {
+// replace makes certs the entries, and returns those of which nothing is known,
+// and whether others are no more.
+func (w *Writer) replace(certs []Certificate) (fresh []*entry, gone bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	old := w.entries
 	w.entries = make(map[entryKey]*entry, len(certs))
 	w.byID = map[string][]*entry{}
-	var fresh []*entry
 	for _, c := range certs {
 		k := entryKey{c.Job, c.Path}
 		e := old[k]
@@ -143,8 +143,9 @@ func (w *Writer) replace(certs []Certificate) []*entry {
 	}
 	for k, e := range old {
 		e.gone = w.entries[k] != e
+		gone = gone || e.gone
 	}
-	return fresh
+	return fresh, gone
 }
 
 // loadAll verifies what is there for entries, on all processors.

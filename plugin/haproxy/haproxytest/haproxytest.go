@@ -20,7 +20,8 @@ import (
 	"time"
 )
 
-const patience = 20 * time.Second
+// patience is generous: ten thousand certificates take a busy machine a minute.
+const patience = 90 * time.Second
 
 // Options say how HAProxy is started. The zero value of each is usable, but a
 // certificate is needed.
