@@ -284,11 +284,17 @@ func (it *item) end() time.Time {
 	return it.held.Meta.Until
 }
 
-// dueQueue is a heap of the items that are not busy, the next turn on top.
+// dueQueue is a heap of the items that are not busy, the next turn on top, and
+// of those at one time the one for which what is held ends first.
 type dueQueue []*item
 
-func (q dueQueue) Len() int           { return len(q) }
-func (q dueQueue) Less(i, j int) bool { return q[i].next.Before(q[j].next) }
+func (q dueQueue) Len() int { return len(q) }
+func (q dueQueue) Less(i, j int) bool {
+	if q[i].next.Equal(q[j].next) { // as when a host is back for all
+		return q[i].end().Before(q[j].end())
+	}
+	return q[i].next.Before(q[j].next)
+}
 func (q dueQueue) Swap(i, j int) {
 	q[i], q[j] = q[j], q[i]
 	q[i].index, q[j].index = i, j

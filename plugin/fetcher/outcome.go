@@ -16,6 +16,10 @@ const (
 	// settleIn is how long after notBefore a responder may not know a
 	// certificate. CAs have 15 minutes, and date notBefore back by an hour.
 	settleIn = 90 * time.Minute
+	// calmFor is how long that is nothing to warn of: after 15 minutes a CA has
+	// to know what it has issued (CA/B Baseline Requirements 4.9.9), and it was
+	// issued when it first failed or before.
+	calmFor = 15 * time.Minute
 )
 
 // rest ends the turn of a certificate for which nothing is fetched, until its
@@ -130,7 +134,7 @@ func (t *turn) fail() {
 	it.waits = t.waits
 	it.reason, it.err = t.reason, errors.Join(t.errs...)
 	quick := t.settlingIn(now)
-	t.complain(now, quick)
+	t.complain(now, quick && now.Sub(it.since) < calmFor)
 	if !t.dry && !it.gone && (changed || now.Sub(it.told).Abs() >= tellEvery) {
 		it.told = now
 		t.f.out.trouble(t.target.ID, &record.Trouble{

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"golang.org/x/crypto/ocsp"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
@@ -282,6 +284,43 @@ func TestACertificateJustIssuedIsAskedForOften(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What is normal at first is told at once, and warned of when it should be over;
+// asked for often it is for longer, since many CAs date notBefore back.
+func TestACertificateThatStaysUnknownIsWarnedOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, logged := newScene(t), &lines{}
+		s.f.c.Logger = hclog.New(&hclog.LoggerOptions{Output: logged, Level: hclog.Info, DisableTime: true})
+		// Dated back by an hour, as many CAs do.
+		a := s.issue("www", testca.IssueOptions{Responders: []string{"http://ocsp.example.com"}, NotBefore: time.Now().Add(-time.Hour)})
+		s.answer(a, func(responder.Request) (*responder.Answer, error) {
+			return body(testca.ErrorResponse(ocsp.Unauthorized)), nil
+		})
+		s.f.Set([]Target{a})
+		s.run(s.f)
+		time.Sleep(14 * time.Minute)
+		synctest.Wait()
+		n := s.requests()
+		if text := logged.take(); n < 9 || strings.Contains(text, "[WARN]") || strings.Count(text, "reason=unauthorized") != 1 {
+			t.Errorf("%d requests in the first minutes, and %s", n, text)
+		}
+		time.Sleep(6 * time.Minute)
+		synctest.Wait()
+		if text := logged.take(); strings.Count(text, "[WARN]") != 1 || !strings.Contains(text, "reason=unauthorized") {
+			t.Errorf("after 20 minutes: %s", text)
+		}
+		if got := s.requests() - n; got < 3 {
+			t.Errorf("asked only %d times in the 6 minutes after", got)
+		}
+		time.Sleep(2 * time.Hour)
+		n = s.requests()
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		if got := s.requests() - n; got > 8 {
+			t.Errorf("still asked %d times in two hours", got)
+		}
+	})
 }
 
 func TestPublishingIsTriedAgainUntilItWorks(t *testing.T) {

@@ -144,3 +144,66 @@ func TestRetryAfterFailure(t *testing.T) {
 		}
 	}
 }
+
+// FuzzNext holds the schedule against its promises, whatever is held and
+// whatever went before.
+func FuzzNext(f *testing.F) {
+	f.Add(int64(0), int64(7*24*3600), int64(300), int64(3600), int64(0), uint8(0), uint8(0), 0.5)
+	f.Add(int64(3600), int64(4000), int64(300), int64(3600), int64(60), uint8(9), uint8(1), 0.99)
+	f.Add(int64(30), int64(20), int64(1), int64(2), int64(-60), uint8(200), uint8(6), 0.0)
+	f.Add(int64(-60), int64(8), int64(7200), int64(10800), int64(7), uint8(1), uint8(3), 0.1)
+	f.Fuzz(func(t *testing.T, old, valid, low, more, fresh int64, failures, flags uint8, jitter float64) {
+		seconds := func(n, from, to int64) time.Duration {
+			return time.Duration(from+int64(uint64(n)%uint64(to-from))) * time.Second
+		}
+		if !(jitter >= 0 && jitter < 1) {
+			return
+		}
+		l := lived(seconds(old, -300, 30*86400), seconds(valid, 1, 30*86400))
+		p := pace{min: seconds(low, 1, 86400)}
+		p.max = p.min + seconds(more, 0, 86400)
+		h := history{failures: int(failures), found: flags&1 != 0, quick: flags&2 != 0}
+		if flags&4 != 0 {
+			h.freshUntil = noon.Add(seconds(fresh, -86400, 86400))
+		}
+		ended := !l.until.After(noon)
+		wait := func(now time.Time) time.Duration { return next(l, h, now, p, jitter).Sub(now) }
+		got, left := wait(noon), l.until.Sub(noon)
+		base := max(min(p.min, time.Minute), shortest)
+		margin := l.until.Sub(l.last(p))
+		switch {
+		case got > max(p.max, base):
+			t.Errorf("after %v, later than max_delay", got)
+		case h.failures > 0:
+			if got < base/2 && got < p.min {
+				t.Errorf("a retry after %v, without a pause", got)
+			}
+			if want := max(base/2, left/4); !ended && got > want {
+				t.Errorf("a retry after %v with %v left", got, left)
+			}
+		case h.found:
+			if got < 0 || !ended && left > margin+l.floor(noon, p) && got > left-margin {
+				t.Errorf("what was found is fetched after %v, with %v left", got, left)
+			}
+		default:
+			if got < min(p.min, shortest) || got < p.min && left-margin >= p.min {
+				t.Errorf("after %v, earlier than min_delay without need: %v left", got, left)
+			}
+			if floor := l.floor(noon, p); left > margin+floor && got > left-margin {
+				t.Errorf("after %v, %v before the end: less than the margin of %v", got, left-got, margin)
+			}
+			if h.freshUntil = (time.Time{}); got > wait(noon) {
+				t.Errorf("max-age has put it off")
+			}
+		}
+		// With nothing newer, the nearer its end the sooner it is asked again.
+		h.freshUntil, h.found = time.Time{}, false
+		for now, last := latest(noon, l.half()), time.Duration(1<<62); now.Before(l.until); now = now.Add(max(l.until.Sub(l.this)/50, time.Second)) {
+			w := wait(now)
+			if w > last {
+				t.Fatalf("%v left: after %v, but %v when more was left", l.until.Sub(now), w, last)
+			}
+			last = w
+		}
+	})
+}
