@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/consul/api"
@@ -70,6 +71,8 @@ type Client struct {
 	// missed has a token when publications were missed: what nodes announced
 	// may be gone too.
 	missed chan struct{}
+	// left has the ids of own sessions that could not be ended.
+	left sync.Map
 
 	namespace, partition string
 }

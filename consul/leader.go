@@ -78,6 +78,13 @@ func (c *Client) waitFree(ctx context.Context) error {
 		if pair == nil || pair.Session == "" {
 			return c.checkFormat(ctx)
 		}
+		if own, err := c.clear(ctx, pair); own {
+			if err != nil {
+				return err
+			}
+			index = 0
+			continue
+		}
 		if index = advance(index, next); index == 0 && !sleep(ctx, c.idle()) {
 			return ctx.Err()
 		}

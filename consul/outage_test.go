@@ -157,3 +157,35 @@ func TestStartWithoutConsul(t *testing.T) {
 		t.Errorf("the end took %s", took)
 	}
 }
+
+// Leadership that was given up while Consul was away is free as soon as it is
+// back, long before Consul would end the session that could not be ended.
+func TestGivenUpInOutage(t *testing.T) {
+	t.Parallel()
+	s := consultest.Start(t)
+	c := newClient(t, s, func(c *Config) { c.SessionTTL, c.LockDelay = time.Hour, time.Minute })
+	terms, giveUp := make(chan *Term, 10), make(chan struct{}, 1)
+	during(t, func(ctx context.Context) error {
+		return c.Campaign(ctx, record.Leader{Node: "one"}, func(ctx context.Context, term *Term) error {
+			terms <- term
+			select {
+			case <-giveUp:
+				return ErrNotLeader
+			case <-ctx.Done():
+				return nil
+			}
+		})
+	})
+	first := receive(t, "the first term", terms)
+	s.Kill()
+	giveUp <- struct{}{}
+	eventually(t, "a session left behind", func() bool { _, left := c.left.Load(first.session.id); return left })
+	s.Restart()
+	second := receive(t, "the second term", terms)
+	if first.session.id == second.session.id {
+		t.Error("the second term has the session that was given up")
+	}
+	if _, left := c.left.Load(first.session.id); left {
+		t.Error("it still knows of the first session")
+	}
+}

@@ -108,13 +108,35 @@ func (s *session) renewOnce(limit time.Duration) (*api.SessionEntry, error) {
 	return entry, err
 }
 
-// close ends the session, also in Consul if that answers in time.
+// close ends the session, also in Consul if that answers in time. If not, it is
+// known as one of this agent's that nobody uses any more.
 func (s *session) close() {
 	s.cancel(errors.New("the session was closed"))
 	<-s.done
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(s.ctx), farewell, errTimeout)
 	defer cancel()
 	if _, err := s.c.api.Session().Destroy(s.id, (&api.WriteOptions{}).WithContext(ctx)); err != nil {
-		s.c.logger.Debug("the session stays until its time is over", "error", err)
+		s.c.logger.Debug("the session stays for now", "error", err)
+		s.c.left.Store(s.id, true)
 	}
+}
+
+// clear gives back a lock that a session of this agent still has which could
+// not be ended, as in an outage: otherwise nobody would lead until Consul ends
+// it, which it does twice its time after the servers are back. It reports false
+// for anybody else's.
+func (c *Client) clear(ctx context.Context, lock *api.KVPair) (bool, error) {
+	if _, own := c.left.Load(lock.Session); !own {
+		return false, nil
+	}
+	options, cancel := c.write(ctx)
+	defer cancel()
+	if _, _, err := c.api.KV().Release(&api.KVPair{Key: lock.Key, Value: lock.Value, Session: lock.Session}, options); err != nil {
+		return true, c.denied("write", lock.Key, c.keys.writeRule(lock.Key), err)
+	}
+	if _, err := c.api.Session().Destroy(lock.Session, options); err != nil {
+		c.logger.Debug("a former session stays until its time is over", "error", err)
+	}
+	c.left.Delete(lock.Session)
+	return true, nil
 }
