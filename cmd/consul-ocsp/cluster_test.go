@@ -29,6 +29,7 @@ type cluster struct {
 	job       string // the fetcher's
 	nodes     []*node
 	tokens    map[string]string // by the agent's name, where it is not Consul's own
+	addresses map[string]string // of Consul by the agent's name, where it is not that of the one server
 	more      string            // what all job files have besides
 }
 
@@ -70,7 +71,11 @@ func (c *cluster) head(t *testing.T, name, roles, dir string) string {
 	if !ok {
 		token = c.consul.Token()
 	}
-	return fmt.Sprintf(clusterJob, name, roles, filepath.Join(dir, "data"), filepath.Join(dir, "lock"), c.consul.Address(), token) + c.more
+	address, ok := c.addresses[name]
+	if !ok {
+		address = c.consul.Address()
+	}
+	return fmt.Sprintf(clusterJob, name, roles, filepath.Join(dir, "data"), filepath.Join(dir, "lock"), address, token) + c.more
 }
 
 // newCluster starts Consul; the rest is started one by one.
