@@ -26,7 +26,7 @@ type signedDelegate struct {
 	hash crypto.Hash       // with which the issuer signed
 }
 
-// parse is x509.ParseCertificate, without the work for a certificate that is known.
+// parse is parseEmbedded, without the work for a certificate that is known.
 func (d *delegateMemo) parse(der []byte) (*x509.Certificate, error) {
 	d.mu.Lock()
 	known, ok := d.known[sha256.Sum256(der)]
@@ -34,7 +34,7 @@ func (d *delegateMemo) parse(der []byte) (*x509.Certificate, error) {
 	if ok {
 		return known.cert, nil
 	}
-	return x509.ParseCertificate(der)
+	return parseEmbedded(der)
 }
 
 // signedBy is the function of that name, without the work for a certificate and a key that were verified before.

@@ -70,6 +70,15 @@ func (in *input) element(name string, tag asn1.Tag) []byte {
 	return out
 }
 
+// anything passes over one element of any type.
+func (in *input) anything(name string) {
+	var out cryptobyte.String
+	var tag asn1.Tag
+	if *in.err == nil && !in.rest.ReadAnyASN1Element(&out, &tag) {
+		in.failf("%s is absent or not DER", name)
+	}
+}
+
 // oid reads an object identifier and writes it with dots.
 func (in *input) oid(name string) string {
 	ahead := in.rest
