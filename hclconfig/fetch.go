@@ -18,6 +18,7 @@ type Fetch struct {
 	TrustedResponders     string        // absolute path
 	TrustedIssuers        string        // absolute path
 	AllowedResponders     []string      // host patterns; see [MatchHost]
+	AllowedAt             Source        // where AllowedResponders is set
 	AllowPrivateAddresses bool
 	AllowSHA1Signatures   bool
 	Concurrency           int // exchanges at a time per responder host
@@ -38,6 +39,9 @@ func (p *parser) fetch(b *block, f Fetch) Fetch {
 	p.fetchOne(b, &f)
 	b.text("trusted_issuers", &f.TrustedIssuers, orEmpty(absoluteFile))
 	b.texts("allowed_responders", &f.AllowedResponders, hostPattern)
+	if a := b.attrs["allowed_responders"]; a != nil {
+		f.AllowedAt = sourceOf(a.NameRange)
+	}
 	b.boolean("allow_private_addresses", &f.AllowPrivateAddresses)
 	b.boolean("allow_sha1_signatures", &f.AllowSHA1Signatures)
 	b.number("concurrency", &f.Concurrency, 1, 1024)

@@ -40,6 +40,7 @@ type holding struct {
 	records    map[string]record.Certificate // as announced
 	announced  map[string]fetcher.Target     // those of them that are believed
 	refused    map[string]string
+	excluded   []string // allow-lists that were complained of
 }
 
 // take puts in what an inventory found. A certificate whose issuer is in none
@@ -63,6 +64,7 @@ func (h *holding) take(p *plan, found []inventory.Certificate, problems []invent
 	changed := h.plan != p
 	h.plan, h.own, h.lacking, h.problems = p, whole, lacking, troubles
 	h.issuerProblems = nil
+	h.warnOfExcluded(found)
 	if changed {
 		h.judge(nil) // by other settings, and perhaps other trusted issuers
 	}

@@ -29,9 +29,14 @@ type FetchOne struct {
 	Out string
 }
 
+// ErrNotApplicable says that a certificate names no responder and none was
+// given: there is nothing to fetch.
+var ErrNotApplicable = errors.New("no responder's URL")
+
 // FetchCertificate fetches and verifies one response, and writes it where a
 // file is named for it. Nothing that was not verified is written, and nothing
-// older over something newer.
+// older over something newer. A certificate without a responder is
+// ErrNotApplicable.
 func FetchCertificate(ctx context.Context, one FetchOne, version string) (*staple.Facts, error) {
 	c, err := readCertificate(one.Certificate)
 	if err != nil {
@@ -47,7 +52,7 @@ func FetchCertificate(ctx context.Context, one FetchOne, version string) (*stapl
 		urls = []string{one.URL}
 	}
 	if len(urls) == 0 {
-		return nil, fmt.Errorf("%s: the certificate has no responder's URL: give one with -url", one.Certificate)
+		return nil, fmt.Errorf("%s: %w", one.Certificate, ErrNotApplicable)
 	}
 	request, err := staple.NewRequest(c.Leaf, c.Issuer)
 	if err != nil {

@@ -36,6 +36,8 @@ type plan struct {
 type fetch struct {
 	settings       fetcher.Settings
 	trustedIssuers []*x509.Certificate
+	// allowedAt is where allowed_responders is set.
+	allowedAt hclconfig.Source
 }
 
 // newPlan maps a configuration. An error names the file that could not be
@@ -112,7 +114,7 @@ func newFetch(f hclconfig.Fetch) (fetch, error) {
 	if !s.Off {
 		s.Responders = f.Responder
 	}
-	return fetch{settings: s, trustedIssuers: issuers}, nil
+	return fetch{settings: s, trustedIssuers: issuers, allowedAt: f.AllowedAt}, nil
 }
 
 // readCertificates reads the file of certificates that a setting names; none

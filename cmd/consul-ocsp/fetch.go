@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -141,6 +142,10 @@ func printFetched(c *command, report *plugin.FetchReport, o plugin.FetchOptions)
 
 func fetchOne(ctx context.Context, c *command, one plugin.FetchOne) int {
 	facts, err := plugin.FetchCertificate(ctx, one, version)
+	if errors.Is(err, plugin.ErrNotApplicable) {
+		fmt.Fprintf(c.stdout, "%s: not-applicable: no-responder: the certificate has no responder's URL; -url gives one\n", one.Certificate)
+		return exitOK
+	}
 	if err != nil {
 		return c.failed(err)
 	}

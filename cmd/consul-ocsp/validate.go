@@ -5,13 +5,15 @@ import (
 	"strings"
 
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
+	"github.com/consul-ocsp/consul-ocsp/plugin"
 )
 
 func validateCommand(e environment) *command {
 	c := newCommand(e, "validate [flags]", "Checks the configuration", `
 Reads the job files and says whether they are right. If not, everything that is
-wrong is shown at once, with file, line and remedy. Nothing else is touched:
-whether certificates and sockets are there is not looked at.
+wrong is shown at once, with file, line and remedy. Whether certificates and
+sockets are there is not looked at; but where certificates can be read and
+allowed_responders excludes all of them, there is a warning.
 
 Exit codes: 0 valid, 2 not valid.
 
@@ -25,6 +27,9 @@ Example:
 		cfg, ok := f.load(c)
 		if !ok {
 			return exitUsage
+		}
+		for _, warning := range plugin.Excluded(cfg) {
+			fmt.Fprintf(c.stderr, "Warning: %s\n", printable(warning))
 		}
 		fmt.Fprintln(c.stdout, "configuration is valid")
 		t := newTable(c.stdout)
