@@ -96,6 +96,7 @@ func expectations() map[string]expectation {
 		"304": {reason: "not-modified", requests: 2}, "proxy-error": {reason: "http-status"},
 		"401-unauthorized": {reason: "unauthorized"}, "500-good": {},
 		"redirect": {settings: private}, "redirect-loop": {reason: "redirect", settings: private},
+		"redirect-other":    {reason: "redirect", settings: private},
 		"redirect-metadata": {reason: "address-forbidden", settings: private},
 		"get-only":          {}, "post-only": {requests: 2}, "get-mangled": {requests: 2},
 		"stale-get": {requests: 3}, "older-get": {bare: status.Ending}, "max-age": {requests: 1},

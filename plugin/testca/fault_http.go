@@ -28,6 +28,10 @@ func httpFaults() []fault {
 		one("500-good", "says 500, its body the right answer", func(x *exchange) { x.page.status = http.StatusInternalServerError }),
 		one("redirect", "redirects to another path, where the right answer is", redirectOnce),
 		one("redirect-loop", "redirects to itself", func(x *exchange) { redirect(x, x.req.URL.EscapedPath()) }),
+		one("redirect-other", "says 303 (See Other) and leads to an ldap URL", func(x *exchange) {
+			redirect(x, "ldap://ocsp.example.com/")
+			x.page.status = http.StatusSeeOther
+		}),
 		one("redirect-metadata", "redirects to the metadata service of clouds, 169.254.169.254", func(x *exchange) {
 			redirect(x, "http://169.254.169.254/latest/meta-data/")
 		}),
