@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 )
@@ -32,6 +33,46 @@ func (c *Client) Snapshot(ctx context.Context) (*record.Snapshot, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// maxWaiting is how many certificates without a response are read for a
+// snapshot: who has more has a cluster that fetches nothing, and knows by then.
+const maxWaiting = 1000
+
+// Waiting adds to a snapshot the certificates that were announced within ttl (0:
+// the default) and of which it has neither meta nor trouble. It reads all
+// buckets, and the certificates of the first 1000.
+func (c *Client) Waiting(ctx context.Context, s *record.Snapshot, ttl time.Duration) error {
+	pairs, _, err := c.list(ctx, c.keys.wanteds(), 0)
+	if err != nil {
+		return err
+	}
+	oldest := c.config.Now().Add(-AnnounceOptions{TTL: ttl}.ttl() - time.Hour)
+	var ids, names []string
+	for _, pair := range pairs {
+		// A broken line is the leader's to tell of.
+		wanted, _, _ := record.ParseWanted(strings.TrimPrefix(pair.Key, c.keys.wanteds()), pair.Value)
+		for id, hour := range wanted {
+			_, held := s.Metas[id]
+			_, failing := s.Troubles[id]
+			if !held && !failing && hour.After(oldest) && len(ids) < maxWaiting {
+				ids, names = append(ids, id), append(names, c.keys.certificate(id))
+			}
+		}
+	}
+	certificates, err := c.getAll(ctx, names, readStaples)
+	if err != nil {
+		return err
+	}
+	s.Waiting = map[string]record.Certificate{}
+	for i, id := range ids {
+		if pair := certificates[names[i]]; pair != nil {
+			if cert, err := record.DecodeCertificate(id, pair.Value); err == nil {
+				s.Waiting[id] = cert
+			}
+		}
+	}
+	return nil
 }
 
 // snapshotState reads the single keys.

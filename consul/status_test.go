@@ -3,6 +3,7 @@ package consul
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -122,6 +123,28 @@ func testSnapshot(t *testing.T, s *consultest.Server) {
 			t.Errorf("%+v", got)
 		}
 	})
+	wanted := map[string]record.Wanted{}
+	for n, age := range map[int]time.Duration{1: 0, 2: 0, 3: 0, 4: 3 * 24 * time.Hour} {
+		cert := record.Certificate{Leaf: fmt.Append(nil, "certificate ", n), Issuer: []byte("issuer")}
+		text, err := cert.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(t, s, c.keys.certificate(cert.ID()), text)
+		bucket := record.Bucket(cert.ID())
+		if wanted[bucket] == nil {
+			wanted[bucket] = record.Wanted{}
+		}
+		wanted[bucket][cert.ID()] = record.Hour(time.Now().Add(-age))
+		put(t, s, c.keys.wanteds()+bucket, wanted[bucket].Encode())
+	}
+	snapshot, err := c.Snapshot(t.Context())
+	if err == nil {
+		err = c.Waiting(t.Context(), snapshot, 0)
+	}
+	if _, ok := snapshot.Waiting[testID(3)]; err != nil || !ok || len(snapshot.Waiting) != 1 {
+		t.Errorf("1 has a response, 2 a trouble, 4 was announced long ago, so only 3 waits, not %v, %v", snapshot.Waiting, err)
+	}
 	if after, err := c.Snapshot(t.Context()); err != nil || after.Leader != nil {
 		t.Errorf("nobody leads, but %+v, %v", after.Leader, err)
 	}

@@ -95,6 +95,9 @@ func (p *parts) asked(ctx context.Context, name string) (map[string]FetchResult,
 	if err != nil {
 		return nil, err
 	}
+	if err := p.consul.Waiting(ctx, snapshot, p.plan.Load().cfg.Announce.CertificateTTL); err != nil {
+		return nil, err
+	}
 	known := map[string]FetchResult{}
 	add := func(id, job, called string) {
 		if _, ok := known[id]; !ok && (name == "" || job+"/"+called == name) {
@@ -109,6 +112,9 @@ func (p *parts) asked(ctx context.Context, name string) (map[string]FetchResult,
 	}
 	for id, t := range snapshot.Troubles {
 		add(id, t.Job, t.Name)
+	}
+	for id, c := range snapshot.Waiting {
+		add(id, c.Job, c.Name)
 	}
 	return known, nil
 }

@@ -40,6 +40,18 @@ func clusterStatus(ctx context.Context, cfg *hclconfig.Config, logger hclog.Logg
 	if err != nil {
 		return nil, err
 	}
+	if err := client.Waiting(ctx, snapshot, cfg.Announce.CertificateTTL); err != nil {
+		return nil, err
+	}
+	for id, c := range snapshot.Waiting {
+		fetch := cfg.Fetch
+		if job := cfg.Job(c.Job); job != nil {
+			fetch = job.Fetch
+		}
+		if fetch.Off() {
+			delete(snapshot.Waiting, id) // nothing is missing
+		}
+	}
 	return status.FromSnapshot(snapshot, time.Now()), nil
 }
 

@@ -9,6 +9,8 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
+	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
 )
 
 // measureEvery is how often the figures are brought up to date.
@@ -30,6 +32,7 @@ func (p *parts) measure(ctx context.Context) error {
 			counts = leads.Counts()
 		}
 		m.node(p.node("", ""))
+		m.revoked(p.writer.States(), leads)
 		m.fetching(leads, counts)
 		m.fallback(p.alone.Load() != nil)
 		m.process()
@@ -73,6 +76,28 @@ func (m *meter) node(n record.Node) {
 }
 
 func byReason(reason string) []metrics.Label { return []metrics.Label{{Name: "reason", Value: reason}} }
+
+// revoked tells how many certificates are revoked: of those that this node holds,
+// whatever it delivers for them, and of those that are fetched for the cluster.
+func (m *meter) revoked(held []writer.State, leads *fetcher.Fetcher) {
+	here := 0
+	for _, s := range held {
+		if revoked := string(staple.Revoked); s.Held.Status == revoked || s.Applied.Status == revoked {
+			here++
+		}
+	}
+	m.SetGauge([]string{"node", "revoked"}, float32(here))
+	if leads == nil {
+		return
+	}
+	fetched := 0
+	leads.Each(func(s fetcher.State) {
+		if s.Status == string(staple.Revoked) {
+			fetched++
+		}
+	})
+	m.SetGauge([]string{"fetch", "revoked"}, float32(fetched))
+}
 
 // fetching tells whether this agent fetches, and what came of it since the last
 // time. Another fetcher's totals begin at nothing.

@@ -76,7 +76,7 @@ job "edge" {
 }
 `, statsd, dogstatsd, certs))
 	agent := start(t, "agent", "-config-file="+job)
-	toStatsd.says(t, "staples.node.stapled:1.000000|g", "staples.fetch.leads:1.000000|g", "staples.fetch.requests:1.000000|c")
+	toStatsd.says(t, "staples.node.stapled:1.000000|g", "staples.fetch.leads:1.000000|g", "staples.fetch.revoked:0.000000|g", "staples.node.revoked:0.000000|g", "staples.fetch.requests:1.000000|c")
 	toDogstatsd.says(t, "staples.node.certificates:1", "|#edge", "outcome:fetched")
 	eventually(t, "USR1", func() error {
 		if err := agent.cmd.Process.Signal(syscall.SIGUSR1); err != nil {

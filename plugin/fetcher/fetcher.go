@@ -252,6 +252,16 @@ func (f *Fetcher) States() []State {
 	return states
 }
 
+// Each shows visit what is known of each target, in no order, without a copy of
+// all. visit must not call the fetcher.
+func (f *Fetcher) Each(visit func(State)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, it := range f.items {
+		visit(it.state())
+	}
+}
+
 func (it *item) state() State {
 	s := State{
 		ID: it.target.ID, Job: it.target.Job, Name: it.target.Name, Names: it.target.Names,
@@ -265,6 +275,7 @@ func (it *item) state() State {
 	if it.held != nil {
 		m := it.held.Meta
 		s.Status, s.ThisUpdate, s.NextUpdate, s.Until = m.Status, m.ThisUpdate, m.NextUpdate, m.Until
+		s.RevokedAt, s.RevocationReason = m.RevokedAt, m.RevocationReason
 	}
 	return s
 }

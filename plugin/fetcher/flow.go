@@ -50,6 +50,8 @@ type turn struct {
 	second *reply
 	// freshUntil is that of the response that was received.
 	freshUntil time.Time
+	// wasRevoked says that what was held before said so.
+	wasRevoked bool
 	// tried is what a dry round fetched.
 	tried *record.Staple
 	// what failed so far
@@ -155,6 +157,7 @@ func (t *turn) received(st record.Staple) {
 	t.f.mu.Lock()
 	held, replace := t.it.held, t.it.replace
 	t.f.mu.Unlock()
+	t.wasRevoked = held != nil && held.Meta.Status == string(staple.Revoked)
 	if held != nil && !st.Meta.Supersedes(held.Meta) {
 		reason := ""
 		if st.Meta.ThisUpdate.Before(held.Meta.ThisUpdate) {

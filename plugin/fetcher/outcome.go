@@ -69,9 +69,13 @@ func (t *turn) tell(outcome, reason string) {
 	if held := t.holds(); held != nil {
 		m = held.Meta
 	}
-	switch {
-	case outcome == Fetched && m.Status == string(staple.Revoked):
+	switch revoked := m.Status == string(staple.Revoked); {
+	case outcome == Fetched && revoked && !t.wasRevoked:
 		level, message = hclog.Error, "certificate is revoked"
+	case outcome == Fetched && revoked:
+		level, message = hclog.Info, "certificate is still revoked"
+	case outcome == Fetched && t.wasRevoked:
+		level, message = hclog.Info, "certificate is no longer revoked"
 	case outcome == Fetched:
 		level, message = hclog.Info, "new response"
 	case t.it.failures > 0:
@@ -86,6 +90,9 @@ func (t *turn) tell(outcome, reason string) {
 	}
 	if m.Status == string(staple.Revoked) {
 		args = stamped(args, "revoked_at", m.RevokedAt)
+		if m.RevocationReason != "" {
+			args = append(args, "revocation_reason", m.RevocationReason)
+		}
 	}
 	if t.it.failures > 0 {
 		args = append(args, "failures_before", t.it.failures)
@@ -140,6 +147,7 @@ func (t *turn) fail() {
 		t.f.out.trouble(t.target.ID, &record.Trouble{
 			Format: record.Format, Reason: it.reason, Error: it.err.Error(), Since: it.since, Last: now,
 			Failures: it.failures, Job: t.target.Job, Name: t.target.Name, Names: t.target.Names,
+			MustStaple: t.target.MustStaple,
 		})
 	}
 	t.end(Result{Outcome: Failed, Reason: it.reason, Err: it.err, Kept: it.alive(now)}, t.next(history{

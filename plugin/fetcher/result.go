@@ -95,6 +95,9 @@ type State struct {
 	// zero if nothing is held.
 	Status                        string
 	ThisUpdate, NextUpdate, Until time.Time
+	// RevokedAt and RevocationReason are what a revoked response says.
+	RevokedAt        time.Time
+	RevocationReason string
 	// Asked is when a responder was last asked, Next when it is again; zero:
 	// never.
 	Asked, Next time.Time

@@ -16,21 +16,22 @@ func NewStaple(f *staple.Facts, t Target, responder string) record.Staple {
 		unstaplable = append(unstaplable, string(r))
 	}
 	return record.Staple{ID: t.ID, DER: f.DER, Meta: record.Meta{
-		Format:      record.Format,
-		SHA256:      f.SHA256,
-		Serial:      f.Serial,
-		Issuer:      t.Leaf.Issuer.String(),
-		Status:      string(f.Status),
-		ThisUpdate:  f.ThisUpdate,
-		NextUpdate:  f.NextUpdate,
-		Until:       f.Until,
-		RevokedAt:   f.RevokedAt,
-		Names:       t.Names,
-		Responder:   responder,
-		Job:         t.Job,
-		Name:        t.Name,
-		MustStaple:  t.MustStaple,
-		Unstaplable: unstaplable,
+		Format:           record.Format,
+		SHA256:           f.SHA256,
+		Serial:           f.Serial,
+		Issuer:           t.Leaf.Issuer.String(),
+		Status:           string(f.Status),
+		ThisUpdate:       f.ThisUpdate,
+		NextUpdate:       f.NextUpdate,
+		Until:            f.Until,
+		RevokedAt:        f.RevokedAt,
+		RevocationReason: f.RevocationReason,
+		Names:            t.Names,
+		Responder:        responder,
+		Job:              t.Job,
+		Name:             t.Name,
+		MustStaple:       t.MustStaple,
+		Unstaplable:      unstaplable,
 	}}
 }
 

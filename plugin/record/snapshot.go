@@ -13,6 +13,9 @@ type Snapshot struct {
 	Metas    map[string]Meta
 	Troubles map[string]Trouble
 	Nodes    map[string]Node
+	// Waiting are the certificates that nodes announce and that have neither a
+	// meta nor a trouble, by id.
+	Waiting map[string]Certificate
 	// Unreadable names the keys whose record was refused, with why.
 	Unreadable map[string]string
 }

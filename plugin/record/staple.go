@@ -32,6 +32,9 @@ type Meta struct {
 	// of the certificate and of the response's signer.
 	Until     time.Time `json:"until,omitzero"`
 	RevokedAt time.Time `json:"revoked_at,omitzero"`
+	// RevocationReason is why, in the words of RFC 5280 section 5.3.1; empty
+	// where none is given.
+	RevocationReason string `json:"revocation_reason,omitempty"`
 	// Names are the certificate's host names, for people.
 	Names []string `json:"names"`
 	// Responder is the URL that gave the response.

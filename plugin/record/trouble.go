@@ -18,6 +18,8 @@ type Trouble struct {
 	Job      string   `json:"job,omitempty"`
 	Name     string   `json:"name,omitempty"`
 	Names    []string `json:"names,omitempty"`
+	// MustStaple: clients may refuse the certificate without a staple.
+	MustStaple bool `json:"must_staple,omitempty"`
 }
 
 // maxError bounds the text of an error in a record: some of it may come from a

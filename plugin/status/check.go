@@ -3,6 +3,7 @@ package status
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,11 +34,11 @@ func ParsePercent(s string) (float64, error) {
 // response's life, 0 to 1. Critical: a response that has ended, is missing or
 // says revoked, one with less than crit of its life left, and a node without
 // any for a certificate that must be stapled. Warning: less than warn is left; a
-// node is stale, in trouble or has another clock; a record is unreadable.
+// certificate was announced and not fetched yet; a node is stale, in trouble or has another clock; a record is unreadable.
 // Unknown: there are neither staples nor nodes.
 //
-// The first line sums up, then come the findings, the critical ones first, a
-// line each. No line holds a "|": what follows one would be read as numbers.
+// The first line sums up, then come the findings, a line each: the critical ones
+// first, of these those of certificates that must be stapled. No line holds a "|": what follows one would be read as numbers.
 func (r *Report) Check(warn, crit float64) (code int, lines []string) {
 	f := findings{}
 	stapleCrit, stapleWarn := r.checkStaples(&f, warn, crit)
@@ -76,21 +77,29 @@ func (r *Report) Check(warn, crit float64) (code int, lines []string) {
 
 func (r *Report) checkStaples(f *findings, warn, crit float64) (critical, warnings int) {
 	for _, s := range r.Staples {
-		switch must := s.mustNote(); {
+		title, critically := s.title()+s.mustNote(), f.critical
+		if s.MustStaple {
+			critically = f.first
+		}
+		switch {
 		case s.State == Revoked:
-			f.critical("%s%s: revoked%s", s.title(), must, at(s.RevokedAt))
+			critically("%s: revoked%s%s", title, at(s.RevokedAt), s.revocationNote())
 			critical++
 		case s.State == Ended:
-			f.critical("%s%s: ended%s%s", s.title(), must, at(s.Until), s.because())
+			critically("%s: ended%s%s", title, at(s.Until), s.because())
 			critical++
+		case s.State == Missing && s.Reason == waiting && !s.MustStaple:
+			// Its node may have announced it a second ago.
+			f.warning("%s: missing%s", title, s.because())
+			warnings++
 		case s.State == Missing:
-			f.critical("%s%s: missing%s", s.title(), must, s.because())
+			critically("%s: missing%s", title, s.because())
 			critical++
 		case s.LifeLeft < crit:
-			f.critical("%s%s: %s%s", s.title(), must, s.lifeNote(), s.because())
+			critically("%s: %s%s", title, s.lifeNote(), s.because())
 			critical++
 		case s.LifeLeft < warn:
-			f.warning("%s%s: %s%s", s.title(), must, s.lifeNote(), s.because())
+			f.warning("%s: %s%s", title, s.lifeNote(), s.because())
 			warnings++
 		}
 	}
@@ -103,7 +112,7 @@ func (r *Report) checkNodes(f *findings) (critical, warnings int) {
 		for _, t := range n.Troubles {
 			if t.MustStaple && n.State != Stale {
 				bare++
-				f.critical("node %s: %s must be stapled and is not: %s", n.Node, t.label(), t.text())
+				f.first("node %s: %s must be stapled and is not: %s", n.Node, t.label(), t.text())
 			}
 		}
 		switch {
@@ -157,8 +166,13 @@ func (s Staple) because() string {
 	return "; " + s.trouble()
 }
 
-// findings are the lines of a check.
-type findings struct{ crit, warn []string }
+// findings are the lines of a check; must are the critical ones of what must
+// be stapled, which no other crowds out.
+type findings struct{ must, crit, warn []string }
+
+func (f *findings) first(format string, args ...any) {
+	f.must = append(f.must, "CRITICAL "+fmt.Sprintf(format, args...))
+}
 
 func (f *findings) critical(format string, args ...any) {
 	f.crit = append(f.crit, "CRITICAL "+fmt.Sprintf(format, args...))
@@ -170,7 +184,7 @@ func (f *findings) warning(format string, args ...any) {
 
 func (f *findings) code() int {
 	switch {
-	case len(f.crit) > 0:
+	case len(f.must)+len(f.crit) > 0:
 		return CheckCritical
 	case len(f.warn) > 0:
 		return CheckWarning
@@ -179,7 +193,7 @@ func (f *findings) code() int {
 }
 
 func (f *findings) lines() []string {
-	all := append(f.crit, f.warn...)
+	all := slices.Concat(f.must, f.crit, f.warn)
 	if more := len(all) - maxFindings; more > 0 {
 		all = append(all[:maxFindings], fmt.Sprintf("and %d more", more))
 	}

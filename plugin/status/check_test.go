@@ -49,10 +49,10 @@ func TestCheck(t *testing.T) {
 		}(), 1, []string{"CONSUL-OCSP WARNING - 1 unreadable record", "WARNING record k/x=1: no?[2J"}},
 		{"all of it", cluster(), 2, []string{
 			"CONSUL-OCSP CRITICAL - 4 of 9 staples (3 critical), 3 of 5 nodes (1 critical) need attention",
+			"CRITICAL node haproxy-2: edge/shop must be stapled and is not: haproxy: permission: /run/haproxy/admin.sock: permission denied",
 			"CRITICAL edge/new (new.example.com): missing; unauthorized (3 times)",
 			"CRITICAL edge/gone (gone.example.com): ended at 2026-11-21T10:00:00Z; http-status (120 times): http://ocsp.example.net: 503 Service Unavailable",
-			"CRITICAL edge/stolen (stolen.example.com): revoked at 2026-11-21T10:00:00Z",
-			"CRITICAL node haproxy-2: edge/shop must be stapled and is not: haproxy: permission: /run/haproxy/admin.sock: permission denied",
+			"CRITICAL edge/stolen (stolen.example.com): revoked at 2026-11-21T10:00:00Z: keyCompromise",
 			"WARNING edge/old (old.example.com): 10% of its life left, ends in 10h",
 			"WARNING node haproxy-3: stale, last seen 3d ago",
 			"WARNING node haproxy-4: its clock is 1h ahead of the clock here",

@@ -19,7 +19,8 @@
 //
 //	revoked      the response says that the certificate is revoked
 //	ended        the response must no longer be served
-//	missing      fetching fails and there never was a response
+//	missing      there never was a response: fetching fails, or a node announces
+//	             the certificate and nothing came of it yet
 //	ending       less than a quarter of its life is left
 //	unstaplable  verified, but HAProxy can't staple it; Unstaplable says why
 //	failing      the last fetches failed; the response lives on

@@ -21,7 +21,8 @@ func FromSnapshot(s *record.Snapshot, now time.Time) *Report {
 		r.Leader = &Leader{Node: clean(s.Leader.Node), Version: clean(s.Leader.Version), Since: utc(s.Leader.Since)}
 	}
 	r.addStaples(s.Metas, s.Troubles)
-	r.addNodes(s.Nodes, s.Metas)
+	r.addWaiting(s.Waiting)
+	r.addNodes(s.Nodes)
 	for key, why := range s.Unreadable {
 		r.Unreadable = append(r.Unreadable, Unreadable{Key: clean(key), Error: clean(why)})
 	}
@@ -35,7 +36,7 @@ func FromStore(metas map[string]record.Meta, troubles map[string]record.Trouble,
 	r := newReport(SourceDataDir, now)
 	r.addStaples(metas, troubles)
 	if node != nil {
-		r.addNodes(map[string]record.Node{node.Node: *node}, metas)
+		r.addNodes(map[string]record.Node{node.Node: *node})
 	}
 	r.sort()
 	return r

@@ -10,10 +10,14 @@ import (
 // far its clock may be ahead. A node writes its record twice in that time.
 const silence = 5 * time.Minute
 
-func (r *Report) addNodes(nodes map[string]record.Node, metas map[string]record.Meta) {
+func (r *Report) addNodes(nodes map[string]record.Node) {
 	index := make(map[string]int, len(r.Staples))
 	for i, s := range r.Staples {
 		index[s.ID] = i
+	}
+	must := func(id string) bool {
+		i, known := index[id]
+		return known && r.Staples[i].MustStaple
 	}
 	for _, n := range nodes {
 		delivered := map[string]bool{}
@@ -29,11 +33,11 @@ func (r *Report) addNodes(nodes map[string]record.Node, metas map[string]record.
 				r.Staples[i].NodesCurrent++
 			}
 		}
-		r.Nodes = append(r.Nodes, r.node(n, delivered, metas))
+		r.Nodes = append(r.Nodes, r.node(n, delivered, must))
 	}
 }
 
-func (r *Report) node(n record.Node, delivered map[string]bool, metas map[string]record.Meta) Node {
+func (r *Report) node(n record.Node, delivered map[string]bool, must func(id string) bool) Node {
 	node := Node{
 		Node:         clean(n.Node),
 		Version:      clean(n.Version),
@@ -55,7 +59,7 @@ func (r *Report) node(n record.Node, delivered map[string]bool, metas map[string
 			Reason:     clean(t.Reason),
 			Error:      clean(t.Error),
 			Since:      utc(t.Since),
-			MustStaple: metas[t.ID].MustStaple && !delivered[t.ID] && !node.AppliedCut,
+			MustStaple: must(t.ID) && !delivered[t.ID] && !node.AppliedCut,
 		})
 	}
 	node.State = r.nodeState(node)

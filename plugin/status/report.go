@@ -73,8 +73,7 @@ type Staple struct {
 	// Status is what the response says: "good" or "revoked"; empty without one.
 	Status string `json:"status"`
 	State  string `json:"state"`
-	// MustStaple: clients may refuse the certificate without a staple. False
-	// too where there never was a response.
+	// MustStaple: clients may refuse the certificate without a staple.
 	MustStaple bool `json:"must_staple"`
 	// Unstaplable are the reasons why HAProxy can't staple the response.
 	Unstaplable []string `json:"unstaplable"`
@@ -82,6 +81,9 @@ type Staple struct {
 	ThisUpdate time.Time `json:"this_update,omitzero"`
 	NextUpdate time.Time `json:"next_update,omitzero"`
 	RevokedAt  time.Time `json:"revoked_at,omitzero"`
+	// RevocationReason is why, in the words of RFC 5280 section 5.3.1; empty if
+	// no reason is given.
+	RevocationReason string `json:"revocation_reason"`
 	// Until is when the response must no longer be served.
 	Until time.Time `json:"until,omitzero"`
 	// SecondsLeft is the time to Until: negative once it is past, 0 without a

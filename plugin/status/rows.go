@@ -57,7 +57,7 @@ func (s Staple) notes(o TableOptions) []string {
 		notes = append(notes, "HAProxy can't staple it: "+strings.Join(s.Unstaplable, ", "))
 	}
 	if s.State == Revoked && !s.RevokedAt.IsZero() {
-		notes = append(notes, "revoked at "+s.RevokedAt.In(o.Local).Format(time.RFC3339))
+		notes = append(notes, "revoked at "+s.RevokedAt.In(o.Local).Format(time.RFC3339)+s.revocationNote())
 	}
 	if s.Reason != "" {
 		notes = append(notes, s.failure()+since(s.Since, o.Local))

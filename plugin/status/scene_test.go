@@ -53,7 +53,7 @@ func cluster() *record.Snapshot {
 			id("3"): meta("old", 90*time.Hour, 10*time.Hour, nil),
 			id("4"): meta("gone", 5*day, -2*time.Hour, nil),
 			id("5"): meta("stolen", time.Hour, day, func(m *record.Meta) {
-				m.Status, m.RevokedAt = "revoked", noon.Add(-2*time.Hour)
+				m.Status, m.RevokedAt, m.RevocationReason = "revoked", noon.Add(-2*time.Hour), "keyCompromise"
 			}),
 			id("6"): meta("short", time.Minute, 4*time.Minute, func(m *record.Meta) { m.Unstaplable = []string{"short-lived"} }),
 			id("7"): meta("slow", day, 3*day, func(m *record.Meta) { m.MustStaple = true }),

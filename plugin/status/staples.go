@@ -1,10 +1,12 @@
 package status
 
 import (
+	"crypto/x509"
 	"math"
 	"time"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
 
 // endingLife is the part of its life below which a response is "ending".
@@ -25,6 +27,28 @@ func Reasons() []ReasonMeaning {
 	return []ReasonMeaning{
 		{noEnd, "the record does not say when its response ends"},
 		{noReason, "the record names no reason"},
+		{waiting, "a node announces the certificate, and the leading agent has neither fetched a response nor failed to"},
+	}
+}
+
+// waiting is the reason of a certificate that a node announces and of which the
+// leader has said nothing.
+const waiting = "waiting"
+
+// addWaiting adds what nodes announce and what has neither a response nor a
+// failure. What names no responder is left out, for then nothing is fetched and
+// nothing is missing, unless it must be stapled.
+func (r *Report) addWaiting(certificates map[string]record.Certificate) {
+	for id, c := range certificates {
+		leaf, err := x509.ParseCertificate(c.Leaf)
+		if err != nil || len(leaf.OCSPServer) == 0 && !staple.MustStaple(leaf) || r.Now.After(leaf.NotAfter) {
+			continue
+		}
+		r.Staples = append(r.Staples, Staple{
+			ID: id, Job: clean(c.Job), Name: clean(c.Name), Names: cleanAll(staple.Names(leaf)), Unstaplable: []string{},
+			MustStaple: staple.MustStaple(leaf), State: Missing, Reason: waiting,
+			Error: "a node announces it, and the leading agent has neither fetched it nor failed to",
+		})
 	}
 }
 
@@ -44,7 +68,9 @@ func (r *Report) addStaples(metas map[string]record.Meta, troubles map[string]re
 		if _, has := metas[id]; has || !record.ValidID(id) {
 			continue
 		}
-		s := Staple{ID: id, Job: clean(t.Job), Name: clean(t.Name), Names: cleanAll(t.Names), Unstaplable: []string{}}
+		s := Staple{
+			ID: id, Job: clean(t.Job), Name: clean(t.Name), Names: cleanAll(t.Names), Unstaplable: []string{}, MustStaple: t.MustStaple,
+		}
 		s.fail(t)
 		s.State = s.state(false)
 		r.Staples = append(r.Staples, s)
@@ -53,19 +79,20 @@ func (r *Report) addStaples(metas map[string]record.Meta, troubles map[string]re
 
 func (r *Report) staple(id string, m record.Meta) Staple {
 	s := Staple{
-		ID:          id,
-		Job:         clean(m.Job),
-		Name:        clean(m.Name),
-		Names:       cleanAll(m.Names),
-		Serial:      clean(m.Serial),
-		Status:      clean(m.Status),
-		MustStaple:  m.MustStaple,
-		Unstaplable: cleanAll(m.Unstaplable),
-		ThisUpdate:  utc(m.ThisUpdate),
-		NextUpdate:  utc(m.NextUpdate),
-		RevokedAt:   utc(m.RevokedAt),
-		Until:       utc(m.Until),
-		Responder:   clean(m.Responder),
+		ID:               id,
+		Job:              clean(m.Job),
+		Name:             clean(m.Name),
+		Names:            cleanAll(m.Names),
+		Serial:           clean(m.Serial),
+		Status:           clean(m.Status),
+		MustStaple:       m.MustStaple,
+		Unstaplable:      cleanAll(m.Unstaplable),
+		ThisUpdate:       utc(m.ThisUpdate),
+		NextUpdate:       utc(m.NextUpdate),
+		RevokedAt:        utc(m.RevokedAt),
+		RevocationReason: clean(m.RevocationReason),
+		Until:            utc(m.Until),
+		Responder:        clean(m.Responder),
 	}
 	if s.Until.IsZero() {
 		s.Until = s.NextUpdate

@@ -41,6 +41,14 @@ func at(t time.Time) string {
 	return " at " + t.Format(time.RFC3339)
 }
 
+// revocationNote is why the certificate was revoked, if that is known.
+func (s Staple) revocationNote() string {
+	if s.RevocationReason == "" {
+		return ""
+	}
+	return ": " + s.RevocationReason
+}
+
 func since(t time.Time, zone *time.Location) string {
 	if t.IsZero() {
 		return ""
