@@ -33,6 +33,7 @@ type announced struct {
 	certs   map[string]record.Certificate // of those, what is told
 	ends    map[string]time.Time          // notAfter of those that were read
 	missing map[string]bool               // no certificate fits; said once
+	issuers map[string][]byte             // by themselves: one copy for all that share it
 	full    bool                          // max was reached; said once
 	told    bool
 	swept   time.Time
@@ -172,6 +173,7 @@ func (a *announced) take(id string, pair *api.KVPair, now time.Time) bool {
 			if a.over(id, now) {
 				return false
 			}
+			cert.Issuer = a.shared(cert.Issuer)
 			a.certs[id] = cert
 			return true
 		}
@@ -182,6 +184,21 @@ func (a *announced) take(id string, pair *api.KVPair, now time.Time) bool {
 		a.t.c.logger.Warn("an announcement is not followed", "id", id, "error", why)
 	}
 	return false
+}
+
+// maxShared bounds how many issuers are remembered, whatever nodes announce.
+const maxShared = 256
+
+// shared is the copy of an issuer that others have already.
+func (a *announced) shared(issuer []byte) []byte {
+	if known, ok := a.issuers[string(issuer)]; ok {
+		return known
+	}
+	if a.issuers == nil || len(a.issuers) >= maxShared {
+		a.issuers = map[string][]byte{}
+	}
+	a.issuers[string(issuer)] = issuer
+	return issuer
 }
 
 func announcedLeaf(id string, b []byte) (record.Certificate, *x509.Certificate, error) {

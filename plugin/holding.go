@@ -41,6 +41,7 @@ type holding struct {
 	announced  map[string]fetcher.Target     // those of them that are believed
 	refused    map[string]string
 	excluded   []string // allow-lists that were complained of
+	shared     shared
 }
 
 // take puts in what an inventory found. A certificate whose issuer is in none
@@ -163,7 +164,9 @@ func (h *holding) judge(known map[string]fetcher.Target) {
 			}
 			continue
 		}
-		announced[id] = newTarget(leaf, issuer, c.Job, c.Name, true, f.settings)
+		t := newTarget(leaf, h.shared.one(issuer), c.Job, c.Name, true, f.settings)
+		t.Leaf = h.shared.lean(leaf, t.Issuer)
+		announced[id] = t
 	}
 	h.announced, h.refused = announced, refused
 }

@@ -1,0 +1,72 @@
+package plugin
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/consul-ocsp/consul-ocsp/hclconfig"
+	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+)
+
+// BenchmarkAnnouncedMemory shows what a leader holds for each announced certificate before its first fetch: what it was
+// told, what it made of it, and the fetcher's part.
+func BenchmarkAnnouncedMemory(b *testing.B) {
+	const n = 5000
+	ca, err := testca.Init(b.TempDir(), testca.InitOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("c%d.example.com", i)
+	}
+	issued, err := ca.IssueMany(names, testca.IssueOptions{Responders: []string{"http://ocsp.example.com"}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	encoded := map[string][]byte{}
+	for _, c := range issued {
+		r := record.Certificate{Leaf: c.Leaf.Raw, Issuer: ca.Certificate().Raw, Names: []string{c.Name}, Job: "edge", Name: c.Name}
+		if encoded[staple.ID(c.Leaf)], err = r.Encode(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	issued = nil
+	before := heap()
+	records := make(map[string]record.Certificate, n)
+	for id, text := range encoded {
+		c, err := record.DecodeCertificate(id, text)
+		if err != nil {
+			b.Fatal(err)
+		}
+		c.Issuer = ca.Certificate().Raw // one for all, as package consul hands them over
+		records[id] = c
+	}
+	h := &holding{logger: hclog.NewNullLogger(), plan: &plan{cfg: &hclconfig.Config{}}}
+	h.announce(records)
+	f := fetcher.New(fetcher.Config{})
+	f.Set(h.targets())
+	after := heap()
+	if states := f.States(); len(states) != n || len(h.announced) != n {
+		b.Fatalf("%d targets of %d", len(states), n)
+	}
+	b.ReportMetric(float64(after-before)/n, "bytes/certificate")
+	b.ReportMetric(0, "ns/op")
+	runtime.KeepAlive(encoded)
+	runtime.KeepAlive(records)
+}
+
+// heap is what is in use.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
