@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -223,9 +224,9 @@ func signed(t *testing.T, ca *testca.CA, a testca.Answer) http.HandlerFunc {
 
 func TestAnnouncedCertificatesDoNotReachLoopback(t *testing.T) {
 	s := realScene(t)
-	asked := false
+	var asked atomic.Bool
 	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked = true
+		asked.Store(true)
 		s.ca.Responder(testca.ResponderOptions{}).ServeHTTP(w, r)
 	}))
 	plain, allowed, private, configured := s.target("a-plain", server.URL), s.target("b-allowed", server.URL), s.target("c-private", server.URL), s.target("d-configured")
@@ -236,8 +237,8 @@ func TestAnnouncedCertificatesDoNotReachLoopback(t *testing.T) {
 		target.Announced = true
 	}
 	s.f.Set([]Target{plain})
-	if got := outcomes(s.f.Pass(t.Context(), PassOptions{})); got != "a-plain:failed:address-forbidden " || asked {
-		t.Errorf("%s, asked %v", got, asked)
+	if got := outcomes(s.f.Pass(t.Context(), PassOptions{})); got != "a-plain:failed:address-forbidden " || asked.Load() {
+		t.Errorf("%s, asked %v", got, asked.Load())
 	}
 	s.f.Set([]Target{allowed, private, configured})
 	if got := outcomes(s.f.Pass(t.Context(), PassOptions{})); got != "b-allowed:fetched: c-private:fetched: d-configured:fetched: " {
