@@ -8,10 +8,13 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/google/renameio/v2"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
@@ -47,23 +50,61 @@ func FetchCertificate(ctx context.Context, one FetchOne, version string) (*stapl
 	if c.Issuer, err = oneIssuer(ctx, client, one, c.Leaf, c.Issuer); err != nil {
 		return nil, fmt.Errorf("%s: %w", one.Certificate, err)
 	}
-	urls := c.Leaf.OCSPServer
-	if one.URL != "" {
-		urls = []string{one.URL}
-	}
-	if len(urls) == 0 {
+	if len(c.Leaf.OCSPServer) == 0 && one.URL == "" {
 		return nil, fmt.Errorf("%s: %w", one.Certificate, ErrNotApplicable)
 	}
-	request, err := staple.NewRequest(c.Leaf, c.Issuer)
-	if err != nil {
-		return nil, err
-	}
-	facts, err := askAll(ctx, client, urls, responder.Request{OCSP: request, Host: one.Host, Guard: responder.Guard{AllowPrivate: true}}, c.Leaf, c.Issuer)
+	facts, err := ask(ctx, client, one, c.Leaf, c.Issuer)
 	if err != nil {
 		return nil, err
 	}
 	return facts, writeOne(one.Out, facts, c.Leaf, c.Issuer)
 }
+
+// ask has a fetcher ask the responders, so that this command is no worse a
+// client than the agent: each URL by each method, past caches that kept a
+// response too long.
+func ask(ctx context.Context, client *responder.Client, one FetchOne, leaf, issuer *x509.Certificate) (*staple.Facts, error) {
+	t := fetcher.Target{ID: staple.ID(leaf), Leaf: leaf, Issuer: issuer, Settings: fetcher.Settings{Host: one.Host}}
+	if one.URL != "" {
+		t.Settings.Responders = []string{one.URL}
+	}
+	f := fetcher.New(fetcher.Config{Client: client, Store: oneFile{path: one.Out, target: t}})
+	f.Set([]fetcher.Target{t})
+	// Dry: this package writes the file, and nobody is told.
+	r := f.Pass(ctx, fetcher.PassOptions{Force: true, DryRun: true})[0]
+	switch {
+	case r.Err != nil:
+		return nil, r.Err
+	case r.Outcome == fetcher.Unchanged && r.Reason == fetcher.Older:
+		return nil, holdsNewer(one.Out, r.Staple.Meta.ThisUpdate)
+	case r.Staple == nil:
+		return nil, fmt.Errorf("%s: nothing to fetch: %s", one.Certificate, r.Reason)
+	}
+	return staple.Verify(r.Staple.DER, leaf, issuer, staple.Options{Now: time.Now()})
+}
+
+// oneFile is what a fetcher finds of one certificate. It is not written through
+// this.
+type oneFile struct {
+	path   string
+	target fetcher.Target
+}
+
+func (f oneFile) Staple(string) (record.Staple, bool, error) {
+	der, err := readOne(f.path)
+	if err != nil {
+		return record.Staple{}, false, nil // what can't be read stays, says writeOne
+	}
+	facts, err := staple.Verify(der, f.target.Leaf, f.target.Issuer, staple.Options{Now: time.Now()})
+	if err != nil || facts.Status == staple.Unknown {
+		return record.Staple{}, false, nil
+	}
+	return fetcher.NewStaple(facts, f.target, ""), true, nil
+}
+
+func (oneFile) Put(record.Staple) (bool, error) { return false, errors.ErrUnsupported }
+
+func (oneFile) Replace(record.Staple) error { return errors.ErrUnsupported }
 
 // oneIssuer is the issuer that is named, else the one that was found in the
 // files, else the one behind the certificate's URL.
@@ -84,29 +125,6 @@ func oneIssuer(ctx context.Context, client *responder.Client, one FetchOne, leaf
 	return issuers{client: client}.find(ctx, leaf, fetch{})
 }
 
-// askAll asks the responders in order until an answer verifies.
-func askAll(ctx context.Context, client *responder.Client, urls []string, r responder.Request, leaf, issuer *x509.Certificate) (*staple.Facts, error) {
-	var failures []error
-	for _, url := range urls {
-		r.URL = url
-		answer, err := client.Exchange(ctx, r)
-		if err != nil {
-			failures = append(failures, err)
-			continue
-		}
-		facts, err := staple.Verify(answer.Body, leaf, issuer, staple.Options{Now: time.Now()})
-		if err == nil && facts.Status == staple.Unknown {
-			err = errors.New("the responder does not know the certificate")
-		}
-		if err != nil {
-			failures = append(failures, fmt.Errorf("%s: %w", url, err))
-			continue
-		}
-		return facts, nil
-	}
-	return nil, errors.Join(failures...)
-}
-
 // writeOne puts the response into the file, unless what is there stands by the
 // rule for which of two responses stays. What can't be read is not replaced:
 // it may be newer.
@@ -122,14 +140,38 @@ func writeOne(path string, facts *staple.Facts, leaf, issuer *x509.Certificate) 
 		switch {
 		case record.Supersedes(string(facts.Status), facts.ThisUpdate, string(held.Status), held.ThisUpdate):
 		case held.ThisUpdate.After(facts.ThisUpdate):
-			return fmt.Errorf("%s holds a newer response, of %s; it stays", path, held.ThisUpdate.UTC().Format(time.RFC3339))
+			return holdsNewer(path, held.ThisUpdate)
 		case held.Status != facts.Status:
 			return fmt.Errorf("%s holds a response of the same time that says %s; it stays", path, held.Status)
 		default:
 			return nil // the same answer again
 		}
 	}
-	return renameio.WriteFile(path, facts.DER, 0o644)
+	if err := renameio.WriteFile(path, facts.DER, 0o644); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+func holdsNewer(path string, thisUpdate time.Time) error {
+	return fmt.Errorf("%s holds a newer response, of %s; it stays", path, thisUpdate.UTC().Format(time.RFC3339))
+}
+
+// syncFolder makes the new name durable, where the folder may be listed and its
+// file system can.
+func syncFolder(folder string) error {
+	d, err := os.Open(folder)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) {
+		return fmt.Errorf("sync folder %s: %w", folder, err)
+	}
+	return nil
 }
 
 func readOne(path string) ([]byte, error) {

@@ -2,8 +2,11 @@ package plugin
 
 import (
 	"bytes"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,5 +57,59 @@ func TestWriteOneKeepsWhatStands(t *testing.T) {
 	folder := t.TempDir() // can't be read as a file
 	if err := writeOne(folder, response(ocsp.Good, 0), r.issued.Leaf, r.ca.Certificate()); err == nil {
 		t.Error("what can't be read was replaced")
+	}
+}
+
+// The command asks past caches, and by the other method, as the agent does.
+func TestFetchCertificateAsksPastCaches(t *testing.T) {
+	r := rehearse(t)
+	now := time.Now().Truncate(time.Second)
+	respond := func(age, left time.Duration) []byte {
+		der, err := r.ca.Respond(testca.Answer{Serial: r.issued.Serial, ThisUpdate: now.Add(-age), NextUpdate: now.Add(left)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return der
+	}
+	fresh, ended, older := respond(0, time.Hour), respond(2*time.Hour, -time.Hour), respond(time.Hour, time.Hour/2)
+	held := respond(40*time.Minute, 20*time.Minute)
+	for _, c := range []struct {
+		name         string
+		cached, held []byte
+		by, asked    string
+	}{
+		{"fresh", fresh, nil, "GET", "GET"},
+		{"ended, past the cache", ended, nil, "GET no-cache", "GET, GET no-cache"},
+		{"ended, by POST", ended, nil, "POST", "GET, GET no-cache, POST"},
+		{"older than the file's", older, held, "POST", "GET, GET no-cache, POST"},
+		{"the file's again", held, held, "GET no-cache", "GET, GET no-cache"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var asked []string
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+				how := strings.TrimSpace(q.Method + " " + q.Header.Get("Cache-Control"))
+				asked = append(asked, how)
+				if how == c.by {
+					w.Write(fresh)
+					return
+				}
+				w.Write(c.cached)
+			}))
+			t.Cleanup(server.Close)
+			one := FetchOne{Certificate: r.issued.Path, URL: server.URL, Out: filepath.Join(t.TempDir(), "www.ocsp")}
+			if c.held != nil {
+				if err := os.WriteFile(one.Out, c.held, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			facts, err := FetchCertificate(t.Context(), one, "test")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := os.ReadFile(one.Out)
+			if err != nil || !bytes.Equal(got, fresh) || !bytes.Equal(facts.DER, fresh) || strings.Join(asked, ", ") != c.asked {
+				t.Errorf("asked by %s, want %s; fresh one written: %v (%v)", strings.Join(asked, ", "), c.asked, bytes.Equal(got, fresh), err)
+			}
+		})
 	}
 }
