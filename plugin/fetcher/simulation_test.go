@@ -3,9 +3,12 @@ package fetcher
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,6 +17,7 @@ import (
 
 	"golang.org/x/crypto/ocsp"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
@@ -24,44 +28,97 @@ const (
 	period = 2 * day
 )
 
+// shortLived is the number of certificates with responses for four days, signed each
+// day: shorter than the outage.
+const shortLived = 20
+
 // world is a CA that signs each certificate's response every two days, for ten
-// days, with two responder hosts, and the clock of whoever leads.
+// days, with two responder hosts, and the clock of whoever leads. Of a few
+// certificates responses are shorter: those named path have both hosts, those
+// named none only the one that will be down.
 type world struct {
 	*scene
 	start   time.Time
 	ahead   atomic.Int64 // the leader's clock, before the real one
 	targets []Target
 	index   map[string]int // of targets, by serial number
+	byID    map[string]int
 
 	mu     sync.Mutex
 	signed map[[2]int64]*responder.Answer
 	facts  map[[32]byte]*staple.Facts
-	// asked are requests by certificate: those of the schedule that were
-	// answered, those that were repeated, those that failed.
+	// requests by certificate: those of the schedule that brought a response,
+	// those that were repeated, those that failed.
 	answered, repeated, failed []int
+	// refused are those of the repeated ones that are counted as failed, too.
+	refused int
+	// ended counts responses that had ended when another one replaced them.
+	ended []int
+}
+
+// life and period are those of a certificate's responses.
+func (w *world) life(i int) (life, every time.Duration) {
+	if w.short(i) {
+		return 4 * day, day
+	}
+	return 10 * day, period
+}
+
+func (w *world) short(i int) bool { return !strings.HasPrefix(w.targets[i].Name, "c") }
+
+// hopeless says whether there was no way to a fresh response for so long that
+// one may have ended: the host was down, and for half a day it need not have
+// been noticed that it is back.
+func (w *world) hopeless(i int) bool {
+	past := time.Since(w.start)
+	return strings.HasPrefix(w.targets[i].Name, "none") && past > 12*day && past < 17*day+day/2
+}
+
+// watched is a store that notes what had ended when it is replaced.
+type watched struct {
+	*memory
+	w *world
+}
+
+func (s watched) Put(st record.Staple) (bool, error) {
+	if old, ok := s.stored(st.ID); ok && !old.Meta.Until.After(time.Now()) {
+		s.w.mu.Lock()
+		s.w.ended[s.w.byID[st.ID]]++
+		s.w.mu.Unlock()
+	}
+	return s.memory.Put(st)
 }
 
 func newWorld(t *testing.T, certificates int) *world {
 	t.Helper()
 	w := &world{
-		scene: newScene(t), start: time.Now(), index: map[string]int{},
+		scene: newScene(t), start: time.Now(), index: map[string]int{}, byID: map[string]int{},
 		signed: map[[2]int64]*responder.Answer{}, facts: map[[32]byte]*staple.Facts{},
-		answered: make([]int, certificates), repeated: make([]int, certificates), failed: make([]int, certificates),
+		answered: make([]int, certificates), repeated: make([]int, certificates), failed: make([]int, certificates), ended: make([]int, certificates),
 	}
-	for _, host := range []string{"ocsp0.example.com", "ocsp1.example.com"} {
+	down, up := "http://ocsp0.example.com", "http://ocsp1.example.com"
+	for _, group := range []struct {
+		name  string
+		urls  []string
+		count int
+	}{
+		{"c-down", []string{down}, certificates/2 - shortLived}, {"c-up", []string{up}, certificates/2 - shortLived},
+		{"path", []string{down, up}, shortLived}, {"none", []string{down}, shortLived},
+	} {
 		var names []string
-		for i := range certificates / 2 {
-			names = append(names, fmt.Sprintf("c%03d.%s", i, host))
+		for i := range group.count {
+			names = append(names, fmt.Sprintf("%s%03d.example.com", group.name, i))
 		}
-		issued, err := w.ca.IssueMany(names, testca.IssueOptions{Responders: []string{"http://" + host}, NotBefore: w.start.Add(-day)})
+		issued, err := w.ca.IssueMany(names, testca.IssueOptions{Responders: group.urls, NotBefore: w.start.Add(-day)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, c := range issued {
-			w.index[c.Serial.String()] = len(w.targets)
+			id := staple.ID(c.Leaf)
+			w.index[c.Serial.String()], w.byID[id] = len(w.targets), len(w.targets)
 			w.targets = append(w.targets, Target{
-				ID: staple.ID(c.Leaf), Leaf: c.Leaf, Issuer: w.ca.Certificate(), Job: "edge", Name: c.Name,
-				Settings: Settings{MaxDelay: day / 2},
+				ID: id, Leaf: c.Leaf, Issuer: w.ca.Certificate(), Job: "edge", Name: c.Name,
+				Settings: Settings{MinDelay: time.Hour, MaxDelay: day / 2},
 			})
 		}
 	}
@@ -83,22 +140,30 @@ func (w *world) exchange(r responder.Request) (*responder.Answer, error) {
 	i := w.index[q.SerialNumber.String()]
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	switch {
-	case w.dead(r.URL):
+	if w.dead(r.URL) {
 		w.failed[i]++
 		return nil, &responder.Failure{Reason: responder.Timeout, URL: r.URL, Requests: 1}
+	}
+	life, every := w.life(i)
+	this := time.Now().Truncate(every)
+	if rand.IntN(2) == 0 {
+		this = this.Add(-every)
+	}
+	ahead := this.After(w.now().Add(staple.Skew)) // for a leader whose clock is behind
+	switch {
 	case r.Method != "":
 		w.repeated[i]++
+		if ahead {
+			w.refused++
+		}
+	case ahead:
+		w.failed[i]++
 	default:
 		w.answered[i]++
 	}
-	this := time.Now().Truncate(period)
-	if rand.IntN(2) == 0 {
-		this = this.Add(-period)
-	}
 	key := [2]int64{int64(i), this.Unix()}
 	if w.signed[key] == nil {
-		w.signed[key] = w.respond(testca.Answer{Status: ocsp.Good, Serial: q.SerialNumber, ThisUpdate: this, NextUpdate: this.Add(10 * day)})
+		w.signed[key] = w.respond(testca.Answer{Status: ocsp.Good, Serial: q.SerialNumber, ThisUpdate: this, NextUpdate: this.Add(life)})
 	}
 	answer := *w.signed[key]
 	if r.Method == http.MethodPost {
@@ -123,10 +188,13 @@ func (w *world) verify(der []byte, t Target, now time.Time) (*staple.Facts, erro
 	return f, err
 }
 
+// now is the time by the leader's clock.
+func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())).Round(0) }
+
 // lead runs a new leader, who finds what the one before has stored.
 func (w *world) lead() (stop func()) {
 	c := w.f.c
-	c.Now = func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())).Round(0) }
+	c.Now, c.Store = w.now, watched{w.memory, w}
 	f := New(c)
 	f.ask = func(_ context.Context, r responder.Request) (*responder.Answer, error) { return w.exchange(r) }
 	f.verify = w.verify
@@ -135,16 +203,69 @@ func (w *world) lead() (stop func()) {
 	return w.run(f)
 }
 
+// plan is what one hour may bring: whose turn is announced for which time, who
+// has failed, and how many responses each got so far.
+type plan struct {
+	next     []time.Time
+	failing  []bool
+	answered []int
+}
+
+func (w *world) plan() plan {
+	p := plan{next: make([]time.Time, len(w.targets)), failing: make([]bool, len(w.targets))}
+	w.f.mu.Lock()
+	for i, target := range w.targets {
+		it := w.f.items[target.ID]
+		p.next[i], p.failing[i] = it.next, it.failures > 0
+	}
+	w.f.mu.Unlock()
+	w.mu.Lock()
+	p.answered = slices.Clone(w.answered)
+	w.mu.Unlock()
+	return p
+}
+
+// kept says whether the hour since p brought at most one response for each
+// certificate, and none for those whose turn was neither scheduled nor a retry.
+// After a change of leader or a clock that went back turns are scheduled anew.
+func (w *world) kept(p plan, anew bool) error {
+	for i, target := range w.targets {
+		n := w.answered[i] - p.answered[i]
+		due := anew || p.failing[i] || !p.next[i].After(w.now())
+		if n > 1 || n == 1 && !due {
+			return fmt.Errorf("%s was asked for %d times in an hour; its turn was scheduled for %v, %v later", target.Name, n, p.next[i], p.next[i].Sub(w.now()))
+		}
+	}
+	return nil
+}
+
+// valid says whether each certificate has a response that has not ended, and had
+// one all the time, if there was any way to have it.
+func (w *world) valid() error {
+	for i, target := range w.targets {
+		st, ok := w.memory.stored(target.ID)
+		switch {
+		case w.hopeless(i):
+		case !ok || !st.Meta.Until.After(time.Now()):
+			return fmt.Errorf("%s has no valid response: %+v", target.Name, w.state(target.ID))
+		case w.ended[i] > 0 && !strings.HasPrefix(target.Name, "none"):
+			return fmt.Errorf("%s had none for a while", target.Name)
+		}
+	}
+	return nil
+}
+
 // TestAMonthOfAThousandCertificates has a responder that is down for five days,
 // half of all answers outdated, clocks that are set wrong and right again, and
-// a new leader every two days.
+// a new leader every two days; some of it at the same time.
 func TestAMonthOfAThousandCertificates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const certificates, days = 1000, 30
 		w := newWorld(t, certificates)
 		steps := map[int]time.Duration{ // by the hour
 			3 * 24: 2 * time.Hour, 4 * 24: 0, 6*24 + 5: -2 * time.Hour, 7*24 + 7: 0,
-			14 * 24: 3 * time.Hour, 15 * 24: 0, 21*24 + 3: -36 * time.Hour, 22 * 24: 0, 25 * 24: -10 * time.Minute, 26 * 24: 10 * time.Minute,
+			14 * 24: 3 * time.Hour, 15 * 24: 0, 15*24 + 7: -2 * time.Hour, 16 * 24: 0,
+			21*24 + 3: -36 * time.Hour, 22 * 24: 0, 25 * 24: -10 * time.Minute, 26 * 24: 10 * time.Minute,
 		}
 		var repeated, failures, requests uint64
 		stop := w.lead()
@@ -152,50 +273,60 @@ func TestAMonthOfAThousandCertificates(t *testing.T) {
 			stop()
 			c := w.f.Counts()
 			repeated, requests = repeated+c.Repeated, requests+c.Requests
-			failures += c.Failures[string(responder.Timeout)]
+			for _, n := range c.Failures {
+				failures += n
+			}
 		}
 		time.Sleep(30 * time.Minute)
+		synctest.Wait()
+		p, anew := w.plan(), false
 		for hour := 1; hour <= days*24; hour++ {
 			time.Sleep(time.Hour)
 			synctest.Wait()
-			if offset, ok := steps[hour]; ok {
-				w.ahead.Store(int64(offset))
+			if err := errors.Join(w.valid(), w.kept(p, anew)); err != nil {
+				t.Fatalf("hour %d: %v", hour, err)
 			}
-			for _, target := range w.targets {
-				if st, ok := w.memory.stored(target.ID); !ok || !st.Meta.Until.After(time.Now()) {
-					t.Fatalf("hour %d: %s has no valid response: %+v", hour, target.Name, w.state(target.ID))
-				}
+			anew = false
+			if offset, ok := steps[hour]; ok {
+				anew = int64(offset) < w.ahead.Swap(int64(offset))
 			}
 			if hour%(2*24) == 0 && hour < days*24 {
 				change()
 				time.Sleep(time.Minute) // nobody leads
-				stop = w.lead()
+				stop, anew = w.lead(), true
+				synctest.Wait()
 			}
+			p = w.plan()
 		}
 		change()
 		w.judge(days, 14+len(steps), repeated, failures, requests)
 	})
 }
 
-// judge holds the requests against what is allowed: one for each certificate
-// and scheduled refresh, and those that are counted besides.
+// judge holds the requests against what is counted: each is one for a certificate
+// and a scheduled refresh, which plans have seen, or a retry.
 func (w *world) judge(days, changes int, repeated, failures, requests uint64) {
 	w.t.Helper()
-	// max_delay is half a day, jitter a tenth of it; a new leader, and a clock
-	// that was set, may begin anew.
-	most := days*2*10/9 + changes
 	var sum [3]int
+	ended := 0
 	for i, target := range w.targets {
-		if w.answered[i] < days*2-changes || w.answered[i] > most {
-			w.t.Errorf("%s: %d scheduled requests, want at most %d", target.Name, w.answered[i], most)
+		// max_delay is half a day, jitter a tenth of it; a new leader, and a clock
+		// that was set, may begin anew; one host is away for five days.
+		if most, least := days*2*10/9+changes, (days-5)*2-changes; w.answered[i] < least || w.answered[i] > most {
+			w.t.Errorf("%s: %d scheduled requests, want %d to %d", target.Name, w.answered[i], least, most)
 		}
 		sum[0], sum[1], sum[2] = sum[0]+w.answered[i], sum[1]+w.repeated[i], sum[2]+w.failed[i]
+		ended += min(w.ended[i], 1)
 	}
-	if uint64(sum[1]) != repeated || uint64(sum[2]) != failures || uint64(sum[0]+sum[1]+sum[2]) != requests {
+	if uint64(sum[1]) != repeated || uint64(sum[2]+w.refused) != failures || uint64(sum[0]+sum[1]+sum[2]) != requests {
 		w.t.Errorf("scheduled, repeated and failed %v; counted are %d repeated, %d failed, %d requests", sum, repeated, failures, requests)
 	}
-	if sum[2] > len(w.targets)/2 {
-		w.t.Errorf("%d requests to a host that was down", sum[2])
+	if sum[2] > 3*len(w.targets) {
+		w.t.Errorf("%d requests that failed", sum[2])
+	}
+	// Else what has ended would not be noticed.
+	if ended != shortLived {
+		w.t.Errorf("%d responses ended without a way to another one, want %d", ended, shortLived)
 	}
 	w.t.Logf("scheduled, repeated and failed: %v", sum)
 }
