@@ -92,7 +92,7 @@ Example:
 		case !areDays(*days):
 			return c.wrongUsage("-days: %d is not between 1 and 36500", *days)
 		case !isKeyType(o.Key):
-			return c.wrongUsage("-key: %q is none of ecdsa, ecdsa384, rsa, ed25519", *key)
+			return c.wrongUsage("-key: %q is none of ecdsa, ecdsa384, ecdsa521, rsa, ed25519", *key)
 		}
 		ca, err := open(args[0])
 		if err != nil {

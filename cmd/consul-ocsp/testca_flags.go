@@ -14,11 +14,11 @@ import (
 
 // keyFlag adds -key, for the kind of a new key.
 func keyFlag(c *command) *string {
-	return c.flags.String("key", string(testca.ECDSA), "`kind` of key: ecdsa, ecdsa384, rsa or ed25519")
+	return c.flags.String("key", string(testca.ECDSA), "`kind` of key: ecdsa, ecdsa384, ecdsa521, rsa or ed25519")
 }
 
 func isKeyType(k testca.KeyType) bool {
-	return k == testca.ECDSA || k == testca.ECDSA384 || k == testca.RSA || k == testca.Ed25519
+	return k == testca.ECDSA || k == testca.ECDSA384 || k == testca.ECDSA521 || k == testca.RSA || k == testca.Ed25519
 }
 
 // daysFlag adds -days, the life of a new certificate.

@@ -33,7 +33,7 @@ Example:
 		case len(args) != 1:
 			return c.wrongUsage("it takes one folder")
 		case !isKeyType(o.Key):
-			return c.wrongUsage("-key: %q is none of ecdsa, ecdsa384, rsa, ed25519", *key)
+			return c.wrongUsage("-key: %q is none of ecdsa, ecdsa384, ecdsa521, rsa, ed25519", *key)
 		case *parent == "" && (len(o.Responders) > 0 || len(o.IssuerURLs) > 0):
 			return c.wrongUsage("-responder and -issuer-url are for a CA with -parent")
 		}
@@ -82,7 +82,7 @@ Example:
 		case len(args) != 1:
 			return c.wrongUsage("it takes one folder")
 		case !isKeyType(kind):
-			return c.wrongUsage("-key: %q is none of ecdsa, ecdsa384, rsa, ed25519", *key)
+			return c.wrongUsage("-key: %q is none of ecdsa, ecdsa384, ecdsa521, rsa, ed25519", *key)
 		case !areDays(*days):
 			return c.wrongUsage("-days: %d is not between 1 and 36500", *days)
 		}

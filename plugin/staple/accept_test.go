@@ -120,6 +120,9 @@ func TestAcceptsAlgorithms(t *testing.T) {
 	checkLawful(t, []lawful{
 		{name: "ECDSA P-256", kind: "ecdsa", build: with(nil), check: named("ECDSA-SHA256")},
 		{name: "ECDSA P-384", kind: "ecdsa384", build: with(algorithmECDSASHA384), check: named("ECDSA-SHA384")},
+		{name: "ECDSA P-521", kind: "ecdsa521", build: with(algorithmECDSASHA512), check: named("ECDSA-SHA512")},
+		{name: "RSA-PSS with SHA-384", kind: "rsa", build: with(pssAlgorithmOf(hashSHA384, 48)), check: named("RSA-PSS-SHA384")},
+		{name: "RSA-PSS with SHA-512", kind: "rsa", build: with(pssAlgorithmOf(hashSHA512, 64)), check: named("RSA-PSS-SHA512")},
 		{name: "RSA PKCS #1", kind: "rsa", build: with(nil), check: named("SHA256-RSA")},
 		{name: "RSA PKCS #1 with SHA-512 and absent parameters", kind: "rsa", build: with(algorithmSHA512RSA), check: named("SHA512-RSA")},
 		{name: "RSA PKCS #1 with SHA-384", kind: "rsa", build: with(algorithmSHA384RSA), check: named("SHA384-RSA")},
@@ -207,6 +210,22 @@ func TestAcceptsTimes(t *testing.T) {
 				}
 			}},
 	})
+}
+
+// A delegate of each kind, certified by a CA of each kind.
+func TestAcceptsDelegatesOfEachKind(t *testing.T) {
+	algorithms := map[string][]byte{"rsa": pssAlgorithm(32), "ecdsa": nil, "ecdsa384": algorithmECDSASHA384, "ecdsa521": algorithmECDSASHA512, "ed25519": nil}
+	for ca := range algorithms {
+		s := newScene(t, ca)
+		for kind, algorithm := range algorithms {
+			d := certify(t, s.issuer, newKey(t, kind), "Delegate", asDelegate)
+			a := s.answer()
+			a.signer, a.certs, a.algorithm = d, [][]byte{d.cert.Raw}, algorithm
+			if f, err := s.verify(a.der(t), Options{}); err != nil || !f.Delegated {
+				t.Errorf("CA %s, delegate %s: %v", ca, kind, err)
+			}
+		}
+	}
 }
 
 // A leaf with a serial number of zero bytes value or of full length must be found all the same.

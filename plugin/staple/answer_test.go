@@ -70,6 +70,7 @@ var (
 	algorithmECDSA       = sequence(oid(1, 2, 840, 10045, 4, 3, 2))
 	algorithmECDSASHA1   = sequence(oid(1, 2, 840, 10045, 4, 1))
 	algorithmECDSASHA384 = sequence(oid(1, 2, 840, 10045, 4, 3, 3))
+	algorithmECDSASHA512 = sequence(oid(1, 2, 840, 10045, 4, 3, 4))
 	algorithmEd25519     = sequence(oid(1, 3, 101, 112))
 
 	hashSHA1       = sequence(oid(1, 3, 14, 3, 2, 26), null())
@@ -80,9 +81,11 @@ var (
 )
 
 // pssAlgorithm is RSA-PSS with SHA-256 and this salt length.
-func pssAlgorithm(salt int64) []byte {
-	mgf := sequence(oid(1, 2, 840, 113549, 1, 1, 8), hashSHA256)
-	return sequence(oid(1, 2, 840, 113549, 1, 1, 10), sequence(tagged(0, hashSHA256), tagged(1, mgf), tagged(2, integer(salt))))
+func pssAlgorithm(salt int64) []byte { return pssAlgorithmOf(hashSHA256, salt) }
+
+func pssAlgorithmOf(hash []byte, salt int64) []byte {
+	mgf := sequence(oid(1, 2, 840, 113549, 1, 1, 8), hash)
+	return sequence(oid(1, 2, 840, 113549, 1, 1, 10), sequence(tagged(0, hash), tagged(1, mgf), tagged(2, integer(salt))))
 }
 
 // sign signs tbs as the AlgorithmIdentifier says.
@@ -95,12 +98,16 @@ func sign(t testing.TB, key crypto.Signer, algorithm, tbs []byte) []byte {
 		opts, digest = crypto.SHA1, sum(crypto.SHA1, tbs)
 	case string(algorithmSHA384RSA), string(algorithmECDSASHA384):
 		opts, digest = crypto.SHA384, sum(crypto.SHA384, tbs)
-	case string(algorithmSHA512RSA):
+	case string(algorithmSHA512RSA), string(algorithmECDSASHA512):
 		opts, digest = crypto.SHA512, sum(crypto.SHA512, tbs)
 	case string(algorithmEd25519):
 		opts, digest = crypto.Hash(0), tbs
 	case string(pssAlgorithm(32)):
 		opts = &rsa.PSSOptions{SaltLength: 32, Hash: crypto.SHA256}
+	case string(pssAlgorithmOf(hashSHA384, 48)):
+		opts, digest = &rsa.PSSOptions{SaltLength: 48, Hash: crypto.SHA384}, sum(crypto.SHA384, tbs)
+	case string(pssAlgorithmOf(hashSHA512, 64)):
+		opts, digest = &rsa.PSSOptions{SaltLength: 64, Hash: crypto.SHA512}, sum(crypto.SHA512, tbs)
 	case string(pssAlgorithm(20)):
 		opts = &rsa.PSSOptions{SaltLength: 20, Hash: crypto.SHA256}
 	}
@@ -130,6 +137,8 @@ func newKey(t testing.TB, kind string) crypto.Signer {
 		key, err = rsa.GenerateKey(rand.Reader, 2048)
 	case "ecdsa384":
 		key, err = ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	case "ecdsa521":
+		key, err = ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
 	case "ed25519":
 		_, key, err = ed25519.GenerateKey(rand.Reader)
 	default:

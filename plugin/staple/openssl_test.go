@@ -85,6 +85,10 @@ func TestOpenSSLAgrees(t *testing.T) {
 		{"issuer signs", "ecdsa", ": good", func(scene, *answer) {}},
 		{"issuer with RSA signs", "rsa", ": good", func(scene, *answer) {}},
 		{"RSA-PSS", "rsa", ": good", func(_ scene, a *answer) { a.algorithm = pssAlgorithm(32) }},
+		{"RSA-PSS with SHA-384", "rsa", ": good", func(_ scene, a *answer) { a.algorithm = pssAlgorithmOf(hashSHA384, 48) }},
+		{"RSA-PSS with SHA-512", "rsa", ": good", func(_ scene, a *answer) { a.algorithm = pssAlgorithmOf(hashSHA512, 64) }},
+		{"P-384", "ecdsa384", ": good", func(_ scene, a *answer) { a.algorithm = algorithmECDSASHA384 }},
+		{"P-521", "ecdsa521", ": good", func(_ scene, a *answer) { a.algorithm = algorithmECDSASHA512 }},
 		{"Ed25519", "ed25519", ": good", func(scene, *answer) {}},
 		{"delegate signs, certificates in another order", "ecdsa", ": good", func(s scene, a *answer) {
 			a.signer, a.certs = s.delegate, [][]byte{s.leaf.cert.Raw, s.issuer.cert.Raw, s.delegate.cert.Raw}

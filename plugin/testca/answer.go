@@ -34,7 +34,7 @@ type Answer struct {
 
 	Signer             crypto.Signer           // nil: the CA's key
 	SignerCert         *x509.Certificate       // named by the ResponderID; nil: the CA's
-	SignatureAlgorithm x509.SignatureAlgorithm // 0: what fits the key, with SHA-256 (P-384: SHA-384)
+	SignatureAlgorithm x509.SignatureAlgorithm // 0: what fits the key, with SHA-256 (P-384: SHA-384, P-521: SHA-512)
 	ByKey              bool                    // ResponderID is the key's hash, not the name
 	Certificates       []*x509.Certificate     // embedded; nil: SignerCert where it is given. An empty slice: none
 	BadSignature       bool                    // one bit of the signature is wrong

@@ -50,7 +50,7 @@ func handshake(t *testing.T, c *CA, i *Issued, staple []byte) tls.ConnectionStat
 
 func TestIssuedCertificatesWorkInTLS(t *testing.T) {
 	t.Parallel()
-	for _, key := range []KeyType{ECDSA, ECDSA384, RSA, Ed25519} {
+	for _, key := range []KeyType{ECDSA, ECDSA384, ECDSA521, RSA, Ed25519} {
 		t.Run(string(key), func(t *testing.T) {
 			t.Parallel()
 			c := newCA(t, InitOptions{Key: key})

@@ -21,6 +21,7 @@ type KeyType string
 const (
 	ECDSA    KeyType = "ecdsa"    // P-256
 	ECDSA384 KeyType = "ecdsa384" // P-384
+	ECDSA521 KeyType = "ecdsa521" // P-521
 	RSA      KeyType = "rsa"      // 2048 bits
 	Ed25519  KeyType = "ed25519"
 )
@@ -32,13 +33,15 @@ func newKey(t KeyType) (crypto.Signer, error) {
 		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	case ECDSA384:
 		return ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	case ECDSA521:
+		return ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
 	case RSA:
 		return rsa.GenerateKey(rand.Reader, 2048)
 	case Ed25519:
 		_, key, err := ed25519.GenerateKey(rand.Reader)
 		return key, err
 	}
-	return nil, fmt.Errorf("key type %q: want ecdsa, ecdsa384, rsa or ed25519", t)
+	return nil, fmt.Errorf("key type %q: want ecdsa, ecdsa384, ecdsa521, rsa or ed25519", t)
 }
 
 // encodeKey gives the PKCS #8 PEM block of a key, encrypted where there is a

@@ -296,7 +296,8 @@ func TestOpensslVerifiesEverySignature(t *testing.T) {
 	for key, algorithms := range map[KeyType][]x509.SignatureAlgorithm{
 		ECDSA:    {0, x509.ECDSAWithSHA1, x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512},
 		ECDSA384: {0},
-		RSA:      {0, x509.SHA1WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA, x509.SHA256WithRSAPSS},
+		ECDSA521: {0, x509.ECDSAWithSHA512},
+		RSA:      {0, x509.SHA1WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA, x509.SHA256WithRSAPSS, x509.SHA384WithRSAPSS, x509.SHA512WithRSAPSS},
 		Ed25519:  {0, x509.PureEd25519},
 	} {
 		c := newCA(t, InitOptions{Key: key})

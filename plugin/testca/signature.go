@@ -37,7 +37,10 @@ func usualAlgorithm(key crypto.PublicKey) x509.SignatureAlgorithm {
 	case *rsa.PublicKey:
 		return x509.SHA256WithRSA
 	case *ecdsa.PublicKey:
-		if k.Curve.Params().BitSize > 256 {
+		switch size := k.Curve.Params().BitSize; {
+		case size > 384:
+			return x509.ECDSAWithSHA512
+		case size > 256:
 			return x509.ECDSAWithSHA384
 		}
 		return x509.ECDSAWithSHA256
@@ -65,7 +68,11 @@ func newScheme(a x509.SignatureAlgorithm) (scheme, error) {
 	case x509.SHA512WithRSA:
 		return rsaScheme(13, crypto.SHA512), nil
 	case x509.SHA256WithRSAPSS:
-		return pssScheme()
+		return pssScheme(crypto.SHA256)
+	case x509.SHA384WithRSAPSS:
+		return pssScheme(crypto.SHA384)
+	case x509.SHA512WithRSAPSS:
+		return pssScheme(crypto.SHA512)
 	case x509.ECDSAWithSHA1:
 		return ecdsaScheme(crypto.SHA1, 1), nil
 	case x509.ECDSAWithSHA256:
@@ -104,11 +111,11 @@ func ecdsaScheme(h crypto.Hash, last ...int) scheme {
 	return scheme{pkix.AlgorithmIdentifier{Algorithm: oid}, h, x509.ECDSA}
 }
 
-// pssScheme is RSASSA-PSS with SHA-256 throughout and a salt of 32 bytes
+// pssScheme is RSASSA-PSS with one hash throughout and a salt of its size
 // (RFC 4055, 3.1).
-func pssScheme() (scheme, error) {
-	sha256 := pkix.AlgorithmIdentifier{Algorithm: hashOID(crypto.SHA256), Parameters: asn1.NullRawValue}
-	hash, err := asn1.Marshal(sha256)
+func pssScheme(h crypto.Hash) (scheme, error) {
+	id := pkix.AlgorithmIdentifier{Algorithm: hashOID(h), Parameters: asn1.NullRawValue}
+	hash, err := asn1.Marshal(id)
 	if err != nil {
 		return scheme{}, err
 	}
@@ -117,18 +124,18 @@ func pssScheme() (scheme, error) {
 		MGF  pkix.AlgorithmIdentifier `asn1:"explicit,tag:1"`
 		Salt int                      `asn1:"explicit,tag:2"`
 	}{
-		sha256,
+		id,
 		pkix.AlgorithmIdentifier{
 			Algorithm:  asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 8},
 			Parameters: asn1.RawValue{FullBytes: hash},
 		},
-		32,
+		h.Size(),
 	})
 	return scheme{
 		pkix.AlgorithmIdentifier{
 			Algorithm:  asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 10},
 			Parameters: asn1.RawValue{FullBytes: parameters},
 		},
-		&rsa.PSSOptions{SaltLength: 32, Hash: crypto.SHA256}, x509.RSA,
+		&rsa.PSSOptions{SaltLength: h.Size(), Hash: h}, x509.RSA,
 	}, err
 }
