@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -30,6 +31,7 @@ type cluster struct {
 	nodes     []*node
 	tokens    map[string]string // by the agent's name, where it is not Consul's own
 	addresses map[string]string // of Consul by the agent's name, where it is not that of the one server
+	sessions  string            // how long they and the lock last; brief by default
 	more      string            // what all job files have besides
 }
 
@@ -41,13 +43,16 @@ lock_dir  = %q
 consul {
   address     = %q
   token       = %q
-  session_ttl = "10s"
-  lock_delay  = "1s"
+  %s
 }
 announce {
   splay = "0s"
 }
 `
+
+// brief are sessions as short as Consul takes them.
+const brief = `session_ttl = "10s"
+  lock_delay  = "1s"`
 
 // fetcherJob is what a fetching agent adds: the responder is on loopback.
 const fetcherJob = `fetch {
@@ -75,7 +80,8 @@ func (c *cluster) head(t *testing.T, name, roles, dir string) string {
 	if !ok {
 		address = c.consul.Address()
 	}
-	return fmt.Sprintf(clusterJob, name, roles, filepath.Join(dir, "data"), filepath.Join(dir, "lock"), address, token) + c.more
+	sessions := cmp.Or(c.sessions, brief)
+	return fmt.Sprintf(clusterJob, name, roles, filepath.Join(dir, "data"), filepath.Join(dir, "lock"), address, token, sessions) + c.more
 }
 
 // newCluster starts Consul; the rest is started one by one.
