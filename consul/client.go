@@ -22,8 +22,11 @@ type Config struct {
 	Token      string
 	TokenFile  string // wins over Token; read again when Consul refuses its token
 	Datacenter string
-	Namespace  string
-	Partition  string
+	// Foreign says that Datacenter is not that of the Consul agent which is
+	// spoken to: the lock's session belongs to one of its servers then.
+	Foreign   bool
+	Namespace string
+	Partition string
 
 	Path       string        // root of the keys; default "consul-ocsp/"
 	SessionTTL time.Duration // default 30 s; Consul takes 10 s to 24 h

@@ -53,20 +53,52 @@ func (c *Client) createSession(ctx context.Context, name string) (string, error)
 	}
 	deadline := time.Now().Add(registration)
 	for {
-		options, cancel := c.write(ctx)
-		id, _, err := c.api.Session().Create(entry, options)
-		cancel()
+		id, err := c.createOnce(ctx, entry)
 		if err == nil {
 			return id, nil
 		}
 		if !unregistered(err) || time.Now().After(deadline) {
-			return "", c.denied("create a session for", "the lock", `session "<the consul agent's node>" { policy = "write" }`, err)
+			return "", c.denied("create a session for", "the lock", c.sessionRule(), err)
 		}
 		c.logger.Debug("the consul agent has not registered itself yet", "error", err)
 		if !c.pause(ctx) {
 			return "", ctx.Err()
 		}
 	}
+}
+
+// sessionRule is the ACL rule that lets a token have the lock's session.
+func (c *Client) sessionRule() string {
+	if c.config.Foreign {
+		return `session_prefix "" { policy = "write" }`
+	}
+	return `session "<the consul agent's node>" { policy = "write" }`
+}
+
+// createOnce creates the session, in another datacenter for one of its servers:
+// Consul knows the agent that is spoken to only where that is. Whether that
+// server lives says nothing of this agent, so there the session has no check
+// besides its time.
+func (c *Client) createOnce(ctx context.Context, entry *api.SessionEntry) (string, error) {
+	options, cancel := c.write(ctx)
+	defer cancel()
+	if !c.config.Foreign {
+		id, _, err := c.api.Session().Create(entry, options)
+		return id, err
+	}
+	servers, _, err := c.api.Catalog().Service("consul", "", (&api.QueryOptions{}).WithContext(options.Context()))
+	if err != nil {
+		return "", err
+	}
+	if len(servers) == 0 {
+		return "", &PermissionError{
+			What: "read", Object: "the servers of the datacenter",
+			Rule: `service "consul" { policy = "read" } and node_prefix "" { policy = "read" }`,
+		}
+	}
+	entry.Node = servers[int(c.config.Rand()*float64(len(servers)))].Node
+	id, _, err := c.api.Session().CreateNoChecks(entry, options)
+	return id, err
 }
 
 // unregistered reports whether a session was refused because the Consul agent

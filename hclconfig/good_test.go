@@ -101,7 +101,8 @@ func TestFull(t *testing.T) {
 	want.Consul = &Consul{
 		Address: "https://consul.example.com:8501", Token: "11111111-2222-3333-4444-555555555555",
 		Datacenter: "dc2", Namespace: "tls", Partition: "edge", Path: "shared/ocsp/",
-		SessionTTL: 10 * time.Second, LockDelay: time.Second,
+		Datacenters: []string{"dc1", "dc3"},
+		SessionTTL:  10 * time.Second, LockDelay: time.Second,
 		TLS: ConsulTLS{
 			Enabled: true, CAFile: "/etc/consul/ca.pem", CertFile: "/etc/consul/client.pem",
 			KeyFile: "/etc/consul/client.key", ServerName: "server.dc2.consul",
@@ -156,7 +157,7 @@ func TestFullHasEverythingThatWorks(t *testing.T) {
 		}
 	}
 	untouched(*Default(), *c, "LogOCSPUpdate", "HTTP", "Pull", "OnEvent")
-	untouched(DefaultConsul(), *c.Consul, "Datacenters", "TokenFile")
+	untouched(DefaultConsul(), *c.Consul, "TokenFile")
 	untouched(DefaultConsul().TLS, c.Consul.TLS)
 	untouched(Default().Announce, c.Announce)
 	untouched(Default().Fetch, c.Fetch, "History")

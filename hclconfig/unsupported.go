@@ -26,7 +26,6 @@ func notYet() []unsupported {
 		{"on_event.webhook", ""},
 		{"on_event.events", Default().OnEvent.Events},
 		{"on_event.timeout", Default().OnEvent.Timeout},
-		{"consul.datacenters", []string(nil)},
 		{"fetch.history", 0},
 		{"canary", nil},
 		{`deliver "nginx"`, nil},

@@ -103,7 +103,7 @@ func (p *parts) readAnnounced(ctx context.Context, term *consul.Term) error {
 	defer cancel()
 	read := false
 	err := term.Announced(reading, cfg.Announce.CertificateTTL, cfg.Announce.Max, func(all map[string]record.Certificate) {
-		p.holding.announce(all)
+		p.holding.announce("", all)
 		read = true
 		cancel()
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -37,11 +38,12 @@ type holding struct {
 	// complained holds what was logged by job, name and reason, so that a
 	// problem makes one line.
 	complained map[[3]string]record.NodeTrouble
-	records    map[string]record.Certificate // as announced
-	announced  map[string]fetcher.Target     // those of them that are believed
-	refused    map[string]string
-	excluded   []string // allow-lists that were complained of
-	shared     shared
+	// records are what was announced, by datacenter; "" is the agent's own.
+	records   map[string]map[string]record.Certificate
+	announced map[string]fetcher.Target // those of them that are believed
+	refused   map[string]string
+	excluded  []string // allow-lists that were complained of
+	shared    shared
 }
 
 // take puts in what an inventory found. A certificate whose issuer is in none
@@ -135,22 +137,41 @@ func (h *holding) trouble(job, name, reason string, err error) record.NodeTroubl
 	return t
 }
 
-// announce puts in the certificates that nodes announced, checked; those that
-// are refused are logged once and left out. The map is not changed by anybody
-// any more.
-func (h *holding) announce(certificates map[string]record.Certificate) {
+// announce puts in the certificates that the nodes of a datacenter announced,
+// checked; those that are refused are logged once and left out. The map is not
+// changed by anybody any more.
+func (h *holding) announce(datacenter string, certificates map[string]record.Certificate) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.records = certificates
+	if h.records == nil {
+		h.records = map[string]map[string]record.Certificate{}
+	}
+	h.records[datacenter] = certificates
 	h.judge(h.announced)
+}
+
+// everywhere is what the nodes of all datacenters announced. The caller holds
+// the lock.
+func (h *holding) everywhere() map[string]record.Certificate {
+	if len(h.records) == 1 {
+		for _, certificates := range h.records {
+			return certificates
+		}
+	}
+	all := map[string]record.Certificate{}
+	for _, certificates := range h.records {
+		maps.Copy(all, certificates)
+	}
+	return all
 }
 
 // judge checks what was announced; known are those that need no check. The
 // caller holds the lock.
 func (h *holding) judge(known map[string]fetcher.Target) {
-	announced := make(map[string]fetcher.Target, len(h.records))
+	records := h.everywhere()
+	announced := make(map[string]fetcher.Target, len(records))
 	refused := map[string]string{}
-	for id, c := range h.records {
+	for id, c := range records {
 		if t, ok := known[id]; ok {
 			announced[id] = t
 			continue

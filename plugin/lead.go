@@ -19,23 +19,50 @@ const gather = time.Second
 // lead is the elected role: it runs while the lock is held, which is as long
 // as ctx.
 //
+// Each further datacenter has a lock of its own: see outlet.
+func (p *parts) lead(ctx context.Context, term *consul.Term, who record.Leader) error {
+	group, ctx := errgroup.WithContext(ctx) // every goroutine of it ends with ctx
+	publisher := fanout{home: term, outlets: p.outlets}
+	for _, o := range p.outlets {
+		group.Go(func() error {
+			return o.client.Campaign(ctx, who, func(ctx context.Context, term *consul.Term) error {
+				o.open(true)
+				defer o.open(false)
+				return p.leadIn(ctx, term, o.datacenter, publisher, o.renamed, o.carry(term))
+			})
+		})
+	}
+	group.Go(func() error {
+		return p.leadIn(ctx, term, "", publisher, p.renamed, func(ctx context.Context) error {
+			return p.fetch(ctx, fetcher.New(fetcher.Config{
+				Store: p.store, Publisher: publisher, Client: p.client, Gather: gather, Logger: p.options.Logger.Named("fetcher"),
+			}))
+		})
+	})
+	return group.Wait()
+}
+
+// leadIn is what a leader does in each datacenter; "" is its own. work is
+// where they differ.
+//
 // What nodes announced is read first, since what is in Consul can be verified
 // only with their certificates; then Consul and data_dir are reconciled, so
-// that nothing that is fresh in either is fetched again; then fetching starts.
-func (p *parts) lead(ctx context.Context, term *consul.Term) error {
+// that nothing that is fresh in either is fetched again; then work starts.
+func (p *parts) leadIn(ctx context.Context, term *consul.Term, datacenter string, publisher fetcher.Publisher,
+	renamed <-chan struct{}, work func(ctx context.Context) error) error {
 	cfg := p.plan.Load().cfg
 	group, ctx := errgroup.WithContext(ctx) // every goroutine of it ends with ctx
 	ready := make(chan struct{})
 	first := true
 	group.Go(func() error {
 		return term.Announced(ctx, cfg.Announce.CertificateTTL, cfg.Announce.Max, func(all map[string]record.Certificate) {
-			p.holding.announce(all)
+			p.holding.announce(datacenter, all)
 			if first {
 				first = false
 				close(ready)
 			}
 			wake(p.retarget)
-			wake(p.renamed)
+			p.rename()
 		})
 	})
 	group.Go(func() error {
@@ -47,27 +74,32 @@ func (p *parts) lead(ctx context.Context, term *consul.Term) error {
 		if err := term.Reconcile(ctx, p.mirror()); err != nil {
 			return err
 		}
-		f := fetcher.New(fetcher.Config{
-			Store: p.store, Publisher: term, Client: p.client, Gather: gather, Logger: p.options.Logger.Named("fetcher"),
-		})
 		group.Go(func() error { return term.Guard(ctx, p.mirror()) })
-		group.Go(func() error { return p.publishNames(ctx, term) })
-		group.Go(func() error { return p.answerRequests(ctx, term) })
-		return p.fetch(ctx, f)
+		group.Go(func() error { return p.publishNames(ctx, term, renamed) })
+		group.Go(func() error { return p.answerRequests(ctx, term, publisher) })
+		return work(ctx)
 	})
 	return group.Wait()
+}
+
+// rename has the names published again, in each datacenter.
+func (p *parts) rename() {
+	wake(p.renamed)
+	for _, o := range p.outlets {
+		wake(o.renamed)
+	}
 }
 
 // publishNames keeps the ids behind configured names in step with the
 // certificates. A name that can't be written now is written with the next
 // change, or by the next leader.
-func (p *parts) publishNames(ctx context.Context, term *consul.Term) error {
+func (p *parts) publishNames(ctx context.Context, term *consul.Term, renamed <-chan struct{}) error {
 	for {
 		if err := term.Names(ctx, p.holding.names()); err != nil && ctx.Err() == nil {
 			p.options.Logger.Warn("names were not published", "error", err)
 		}
 		select {
-		case <-p.renamed:
+		case <-renamed:
 		case <-ctx.Done():
 			return nil
 		}

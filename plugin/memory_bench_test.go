@@ -49,7 +49,7 @@ func BenchmarkAnnouncedMemory(b *testing.B) {
 		records[id] = c
 	}
 	h := &holding{logger: hclog.NewNullLogger(), plan: &plan{cfg: &hclconfig.Config{}}}
-	h.announce(records)
+	h.announce("", records)
 	f := fetcher.New(fetcher.Config{})
 	f.Set(h.targets())
 	after := heap()

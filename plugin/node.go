@@ -47,7 +47,9 @@ func (p *parts) join(ctx context.Context) error {
 		}
 		if cfg.HasRole("fetch") {
 			who := record.Leader{Node: name, Instance: instance, Version: p.options.Version}
-			group.Go(func() error { return p.consul.Campaign(ctx, who, p.lead) })
+			group.Go(func() error {
+				return p.consul.Campaign(ctx, who, func(ctx context.Context, term *consul.Term) error { return p.lead(ctx, term, who) })
+			})
 		}
 		group.Go(func() error { return p.serve(ctx, name) })
 		return p.consul.ReportNode(ctx, func() record.Node { return p.node(name, instance) }, p.report)

@@ -30,6 +30,7 @@ type parts struct {
 	writer  *writer.Writer
 	// joint is the writer's source; nil: standalone.
 	joint   *joint
+	outlets []*outlet // the further datacenters that this agent publishes to
 	targets *targets
 	started time.Time
 
@@ -75,7 +76,10 @@ func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
 	p.plan.Store(mapped)
 	p.holding = &holding{issuers: issuers{store: data, client: p.client}, logger: o.Logger, plan: mapped}
 	if cfg.Consul != nil {
-		if p.consul, err = connect(cfg.Consul, o.Logger, func(bool, error) { wake(p.relook) }); err != nil {
+		if p.consul, err = connect(cfg.Consul, "", o.Logger, func(bool, error) { wake(p.relook) }); err != nil {
+			return nil, err
+		}
+		if p.outlets, err = newOutlets(cfg.Consul, o.Logger); err != nil {
 			return nil, err
 		}
 		p.joint = &joint{cluster: p.consul, store: data, logger: o.Logger.Named("fallback")}
@@ -191,9 +195,10 @@ func (p *parts) certificates(mapped *plan, found []inventory.Certificate, proble
 // changed hands on a holding that has changed.
 func (p *parts) changed() {
 	p.writer.Set(p.holding.deliveries())
-	for _, c := range []chan struct{}{p.report, p.retarget, p.renamed, p.check, p.relook} {
+	for _, c := range []chan struct{}{p.report, p.retarget, p.check, p.relook} {
 		wake(c)
 	}
+	p.rename()
 	select {
 	case <-p.read:
 		wake(p.announce)

@@ -18,14 +18,14 @@ const askTimeout = time.Minute
 
 // answerRequests fetches what operators ask for, while this agent leads. It is
 // a pass beside the schedule, with the same store and the same publisher.
-func (p *parts) answerRequests(ctx context.Context, term *consul.Term) error {
+func (p *parts) answerRequests(ctx context.Context, term *consul.Term, publisher fetcher.Publisher) error {
 	return term.Requests(ctx, func(ctx context.Context, ids []string) map[string]record.Request {
 		asked := map[string]bool{}
 		for _, id := range ids {
 			asked[id] = true
 		}
 		f := fetcher.New(fetcher.Config{
-			Store: p.store, Publisher: term, Client: p.client, Logger: p.options.Logger.Named("fetcher"),
+			Store: p.store, Publisher: publisher, Client: p.client, Logger: p.options.Logger.Named("fetcher"),
 		})
 		f.Set(p.holding.targets())
 		answers := map[string]record.Request{}

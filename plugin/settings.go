@@ -139,17 +139,25 @@ func readCertificates(setting, path string) ([]*x509.Certificate, error) {
 	return certificates, nil
 }
 
-// connect makes the client for the consul block. changed, unless nil, is called
+// connect makes the client for the consul block: for another datacenter than
+// that of the Consul agent, if one is named. changed, unless nil, is called
 // when Consul stops answering and when it answers again.
-func connect(c *hclconfig.Consul, logger hclog.Logger, changed func(up bool, err error)) (*consul.Client, error) {
+func connect(c *hclconfig.Consul, datacenter string, logger hclog.Logger, changed func(up bool, err error)) (*consul.Client, error) {
+	logger = logger.Named("consul")
+	foreign := datacenter != ""
+	if foreign {
+		logger = logger.With("datacenter", datacenter)
+	} else {
+		datacenter = c.Datacenter
+	}
 	return consul.New(consul.Config{
 		Address: c.Address, Token: string(c.Token), TokenFile: c.TokenFile,
-		Datacenter: c.Datacenter, Namespace: c.Namespace, Partition: c.Partition,
+		Datacenter: datacenter, Foreign: foreign, Namespace: c.Namespace, Partition: c.Partition,
 		Path: c.Path, SessionTTL: c.SessionTTL, LockDelay: c.LockDelay,
 		TLS: consul.TLS{
 			Enabled: c.TLS.Enabled, CAFile: c.TLS.CAFile, CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile,
 			ServerName: c.TLS.ServerName, SkipVerify: !c.TLS.Verify,
 		},
-		Logger: logger.Named("consul"), OnConnection: changed,
+		Logger: logger, OnConnection: changed,
 	})
 }

@@ -165,10 +165,16 @@ func TestFallbackWhileNobodyLeads(t *testing.T) {
 func (c *cluster) addNode(t *testing.T, name string) {
 	t.Helper()
 	n := &node{name: name, dir: t.TempDir()}
+	copyFolder(t, filepath.Join(c.nodes[0].dir, "certs"), filepath.Join(n.dir, "certs"))
+	c.runNode(t, n)
+}
+
+// runNode starts HAProxy and the agent on a node whose folder has certificates.
+func (c *cluster) runNode(t *testing.T, n *node) {
+	t.Helper()
 	certs := filepath.Join(n.dir, "certs")
-	copyFolder(t, filepath.Join(c.nodes[0].dir, "certs"), certs)
 	n.haproxy = haproxytest.Start(t, haproxytest.Options{Certs: []string{certs + "/"}})
-	n.job = writeJob(t, filepath.Join(n.dir, "node.hcl"), c.head(t, name, `"deliver"`, n.dir)+fmt.Sprintf(nodeJob, certs, n.haproxy.Socket()))
+	n.job = writeJob(t, filepath.Join(n.dir, "node.hcl"), c.head(t, n.name, `"deliver"`, n.dir)+fmt.Sprintf(nodeJob, certs, n.haproxy.Socket()))
 	n.start(t)
 	c.nodes = append(c.nodes, n)
 }

@@ -19,6 +19,10 @@ type options struct {
 	token  string   // the management token, where several agents have one
 	join   []string // where the servers of a cluster meet
 	client bool
+
+	datacenter string // empty: Consul's default, and no federation
+	primary    string // of the federation
+	federate   string // where a server of another datacenter listens; empty for the first one
 }
 
 // WithACL turns access control on, with everything denied that a token doesn't grant. Token then returns a management
@@ -65,6 +69,14 @@ func (s *Server) writeConfig(o options) error {
 	if !s.isClient {
 		config["bootstrap_expect"] = max(1, len(s.join))
 	}
+	if o.datacenter != "" {
+		config["datacenter"], config["primary_datacenter"] = o.datacenter, o.primary
+		config["advertise_addr_wan"] = s.at.address
+		config["ports"].(object)["serf_wan"] = ports.wan
+		if o.federate != "" {
+			config["retry_join_wan"], config["retry_interval_wan"] = []string{o.federate}, "1s"
+		}
+	}
 	if len(s.join) > 0 {
 		config["retry_join"] = s.join
 		config["retry_interval"] = "1s"
@@ -73,8 +85,10 @@ func (s *Server) writeConfig(o options) error {
 		config["acl"] = object{
 			"enabled":        true,
 			"default_policy": "deny",
+			// A secondary datacenter has its tokens and policies from the primary.
+			"enable_token_replication": o.datacenter != "",
 			// The agent registers its own node with the second.
-			"tokens": object{"initial_management": s.token, "agent": s.token},
+			"tokens": object{"initial_management": s.token, "agent": s.token, "replication": s.token},
 		}
 	}
 	text, err := json.MarshalIndent(config, "", "  ")

@@ -6,9 +6,6 @@ on_event {
   events  = ["revoked"]
   timeout = "10s"
 }
-consul {
-  datacenters = ["dc2"]
-}
 fetch {
   history = 10
 }

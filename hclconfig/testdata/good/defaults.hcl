@@ -49,6 +49,7 @@ consul {
   partition  = ""
 
   path        = "consul-ocsp/" # all keys are below; the same for the whole cluster
+  datacenters = []             # further ones to publish to, and to fetch for
   session_ttl = "30s"          # how soon a dead leader is noticed, from 10s to 24h
   lock_delay  = "5s"           # pause before its lock is free again, at most 1m
 
@@ -174,7 +175,6 @@ on_event {
 
 # http           { address = … }
 # pull           { address = … }
-# consul         { datacenters = [] }
 # fetch          { history = 0 }
 # job …          { canary { … } }
 # deliver …      { haproxy: discover, max_concurrent, placeholder; type nginx }

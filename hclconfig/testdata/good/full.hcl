@@ -29,6 +29,7 @@ consul {
   namespace   = "tls"
   partition   = "edge"
   path        = "shared/ocsp"
+  datacenters = ["dc1", "dc3"]
   session_ttl = "10s"
   lock_delay  = "1s"
   tls {

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/hashicorp/consul/api"
+
+	"github.com/consul-ocsp/consul-ocsp/consul/consultest"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+)
+
+// Two federated datacenters: what nodes of either hold is fetched once, and
+// published in both, in each under its own lock. One that can't be reached
+// delays nothing in the other, and catches up.
+func TestDatacenters(t *testing.T) {
+	t.Parallel()
+	const shop = "shop.example.test"
+	servers := consultest.StartDatacenters(t, []string{"east", "west"})
+	east := &cluster{consul: servers[0], authority: newAuthority(t, testca.ResponderOptions{}), tokens: map[string]string{}}
+	west := &cluster{consul: servers[1], authority: east.authority, tokens: map[string]string{}}
+	east.addNodes(t, 1, testca.IssueOptions{}, www)
+	// The node in the west has the same certificate, and one of its own.
+	n := &node{name: "node-1", dir: t.TempDir()}
+	copyFolder(t, filepath.Join(east.nodes[0].dir, "certs"), filepath.Join(n.dir, "certs"))
+	west.authority.issue(t, filepath.Join(n.dir, "certs"), testca.IssueOptions{}, shop)
+	west.runNode(t, n)
+	east.startPublisher(t, "west")
+	east.served(t, www, "good")
+	west.served(t, www, "good")
+	west.served(t, shop, "good")
+	east.asked(t, 2)
+	for _, c := range []*cluster{east, west} {
+		if pair := c.leadership(t); pair.Session == "" || !strings.Contains(string(pair.Value), `"fetcher"`) {
+			t.Errorf("the lock is not the fetcher's: %+v, %s", pair, pair.Value)
+		}
+	}
+
+	west.consul.Stop()
+	east.authority.revoke(t, www)
+	east.hurry(t)
+	east.served(t, www, "revoked")
+	west.served(t, www, "good")
+	west.consul.Restart()
+	west.served(t, www, "revoked")
+	west.served(t, shop, "good")
+
+	// Both locks are given back at once.
+	if code := east.fetcher.stop(t, syscall.SIGTERM); code != exitOK {
+		t.Errorf("the fetcher ends with %d", code)
+	}
+	for _, c := range []*cluster{east, west} {
+		if pair := c.leadership(t); pair.Session != "" {
+			t.Errorf("the lock is still held: %+v", pair)
+		}
+	}
+}
+
+// Where an agent of the other datacenter leads there, it goes on to: only the
+// lock's holder publishes. When it ends, the other one's leader takes over.
+func TestDatacenterWithALeaderOfItsOwn(t *testing.T) {
+	t.Parallel()
+	servers := consultest.StartDatacenters(t, []string{"east", "west"})
+	east := &cluster{consul: servers[0], authority: newAuthority(t, testca.ResponderOptions{}), tokens: map[string]string{}}
+	west := &cluster{consul: servers[1], authority: east.authority, tokens: map[string]string{}}
+	own := west.startFetcher(t, "west-fetcher", "")
+	own.says(t, "this agent leads")
+	west.addNodes(t, 1, testca.IssueOptions{}, www)
+	west.served(t, www, "good")
+	east.startPublisher(t, "west")
+	east.fetcher.says(t, "this agent leads")
+	if pair := west.leadership(t); !strings.Contains(string(pair.Value), `"west-fetcher"`) {
+		t.Errorf("the lock was taken from who held it: %s", pair.Value)
+	}
+	own.stop(t, syscall.SIGTERM)
+	eventually(t, "the lock in the west", func() error {
+		if pair := west.leadership(t); pair.Session == "" || !strings.Contains(string(pair.Value), `"fetcher"`) {
+			return fmt.Errorf("it is another's: %s", pair.Value)
+		}
+		return nil
+	})
+	east.authority.revoke(t, www)
+	east.hurry(t)
+	west.served(t, www, "revoked")
+}
+
+// startPublisher starts the agent that fetches, and publishes to another
+// datacenter besides its own.
+func (c *cluster) startPublisher(t *testing.T, datacenter string) {
+	t.Helper()
+	dir := t.TempDir()
+	text := c.head(t, "fetcher", `"fetch"`, dir) + fmt.Sprintf(fetcherJob, "")
+	c.job = writeJob(t, filepath.Join(dir, "fetcher.hcl"), strings.Replace(text, "consul {", fmt.Sprintf("consul {\n  datacenters = [%q]", datacenter), 1))
+	c.fetcher = start(t, "agent", "-config-file="+c.job, "-log-level=debug")
+}
+
+// leadership is the key that the leader of the datacenter holds.
+func (c *cluster) leadership(t *testing.T) *api.KVPair {
+	t.Helper()
+	pair, _, err := c.consul.Client().KV().Get("consul-ocsp/v1/leader", nil)
+	if err != nil || pair == nil {
+		t.Fatalf("no lock: %v", err)
+	}
+	return pair
+}
