@@ -71,7 +71,6 @@ func (p *parser) deliver(b *block, j *Job) {
 						"Say the same in both, or make two jobs.", first.Source, first.OnRevoked))
 			}
 		case "nginx":
-			p.present(t)
 			j.Nginx = append(j.Nginx, p.deliverNginx(t, name))
 		case "exec":
 			j.Exec = append(j.Exec, p.deliverExec(t, name))

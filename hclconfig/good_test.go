@@ -125,7 +125,8 @@ func TestFull(t *testing.T) {
 				OnRevoked: "keep", MinInterval: 5 * time.Minute, MaxConcurrent: 1},
 			{Name: "green", Socket: "127.0.0.1:9999", Method: "push", OnRevoked: "keep", MinInterval: time.Minute, MaxConcurrent: 1},
 		},
-		Exec: []DeliverExec{{Name: "log", Command: []string{"/usr/bin/logger", "new staple"}, Timeout: time.Minute}},
+		Nginx: []DeliverNginx{{Reload: []string{"nginx", "-s", "reload"}, File: "/etc/nginx/ocsp/{name}.ocsp"}},
+		Exec:  []DeliverExec{{Name: "log", Command: []string{"/usr/bin/logger", "new staple"}, Timeout: time.Minute}},
 	}, {
 		Name: "internal", Fetch: top,
 		Certificates: []Certificate{{Name: "db", Path: "/etc/pki/db.pem", Fetch: top}},

@@ -25,6 +25,7 @@ func (p *parser) job(b *block, c *Config) Job {
 	}
 	b.done()
 	p.checkWays(b, &j)
+	p.checkRemoval(b, &j)
 	return j
 }
 
@@ -145,6 +146,19 @@ func (p *parser) canary(b *block) *Canary {
 	return c
 }
 
+// checkRemoval refuses to remove files that nginx does not start without.
+func (p *parser) checkRemoval(b *block, j *Job) {
+	for _, h := range j.HAProxy {
+		for _, n := range j.Nginx {
+			if h.OnRevoked == "remove" && n.File == "" {
+				p.fail(b.at, "A file that nginx needs would be removed",
+					fmt.Sprintf("The nginx at %s does not start without the files of ssl_stapling_file, and %s says on_revoked = \"remove\". "+
+						"Give nginx files of its own, as in file = \"/etc/nginx/ocsp/{name}.ocsp\".", n.Source, h.Source))
+			}
+		}
+	}
+}
+
 // checkWays refuses a job whose responses would go nowhere.
 func (p *parser) checkWays(b *block, j *Job) {
 	if j.WriteFiles || !j.HasCertificates() {
@@ -153,6 +167,12 @@ func (p *parser) checkWays(b *block, j *Job) {
 	if len(j.HAProxy)+len(j.Nginx)+len(j.Exec) == 0 {
 		p.fail(b.place("write_files"), "Nothing is delivered",
 			fmt.Sprintf("%s writes no files and has no deliver block: its responses would go nowhere. Remove write_files = false, or add a deliver block.", b.title))
+	}
+	for _, n := range j.Nginx {
+		if n.File == "" {
+			p.fail(b.place("write_files"), "Files that are not written",
+				fmt.Sprintf("The nginx at %s reads <path>.ocsp. Remove write_files = false, or give it a file of its own, as in file = \"/etc/nginx/ocsp/{name}.ocsp\".", n.Source))
+		}
 	}
 	for _, h := range j.HAProxy {
 		if h.Method == "file" || h.Method == "reload" {

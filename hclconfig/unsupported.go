@@ -28,7 +28,6 @@ func notYet() []unsupported {
 		{"on_event.timeout", Default().OnEvent.Timeout},
 		{"fetch.history", 0},
 		{"canary", nil},
-		{`deliver "nginx"`, nil},
 		{`deliver "haproxy".discover`, false},
 		{`deliver "haproxy".max_concurrent`, 1},
 		{`deliver "haproxy".placeholder`, false},

@@ -285,7 +285,8 @@ func (h *holding) deliveries() []writer.Certificate {
 			ID: c.ID, Job: c.Job, Name: c.Name, Path: c.Path, OCSPFile: c.OCSPFile,
 			Leaf: c.Leaf, Issuer: c.Issuer, Names: c.Names, MustStaple: c.MustStaple,
 			IssuerInPEM: c.IssuerInPEM, IssuerKnown: c.IssuerKnown(), IssuerFile: c.IssuerFile, IssuerOnlyInPEM: c.IssuerFile == "",
-			WriteFile: job.WriteFiles, WriteIssuer: job.WriteIssuer, OnRevoked: onRevoked,
+			NotHAProxy: len(job.HAProxy) == 0 && len(job.Nginx) > 0,
+			WriteFile:  job.WriteFiles, WriteIssuer: job.WriteIssuer, OnRevoked: onRevoked,
 			Options: writer.Options{
 				AllowSHA1Signatures: settings.AllowSHA1Signatures, TrustedResponders: settings.TrustedResponders,
 			},

@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
@@ -47,6 +48,15 @@ func (t *targets) byJob(cfg *hclconfig.Config) map[string][]writer.Target {
 			if d.Method != string(haproxy.MethodFile) { // there the file is all that is asked for
 				add(job.Name, d, func() writer.Target { return newHAProxy(cfg.LockDir, d, t.logger) })
 			}
+		}
+		for _, d := range job.Nginx {
+			d.Source = hclconfig.Source{}
+			add(job.Name, d, func() writer.Target {
+				return writer.NewNginx(writer.NginxConfig{
+					Name: targetName("nginx", d.Name), Reload: d.Reload, Test: d.Test, File: d.File,
+					StateDir: filepath.Join(cfg.DataDir, "reload"), TrustedFolders: cfg.TrustedFolders, Logger: t.logger.Named("nginx"),
+				})
+			})
 		}
 		for _, d := range job.Exec {
 			d.Source = hclconfig.Source{}

@@ -34,8 +34,10 @@ type Certificate struct {
 	WriteFile   bool
 	WriteIssuer bool   // write <Path>.issuer where HAProxy does not know the issuer
 	OnRevoked   string // "" or "staple", "keep", "remove"
-	Options     Options
-	Targets     []Target
+	// NotHAProxy says that no HAProxy reads the file: its limits don't count.
+	NotHAProxy bool
+	Options    Options
+	Targets    []Target
 
 	pair *staple.Pair // of Leaf and Issuer; nil until Set
 }
@@ -118,6 +120,28 @@ type Target interface {
 	// the word before counts on.
 	Epoch(ctx context.Context) (string, error)
 }
+
+// Committer is a Target that serves what it was told of only after a step for
+// all of it together, such as a reload.
+type Committer interface {
+	Target
+	// Commit takes that step if it is due. It is called after Installs, once none
+	// is left to do, and every few seconds; how often it acts is its own matter.
+	// last says that nothing follows which it could wait for.
+	// An error is about all that waits for the step.
+	Commit(ctx context.Context, last bool) (Commitment, error)
+}
+
+// Commitment is what a Commit did.
+type Commitment struct {
+	Done bool // the step was taken
+	// Wrong is what keeps single certificates from being served as they should,
+	// by Certificate.Path. It holds until the next step.
+	Wrong map[string]error
+}
+
+// Filed is the How of an Outcome that a Commit has to complete.
+const Filed = "file"
 
 // Reloaded is the How of an Outcome whose Install itself caused a new epoch.
 const Reloaded = "reload"

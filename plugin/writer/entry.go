@@ -37,6 +37,7 @@ type delivery struct {
 	err      error
 	since    time.Time // when err came
 	failures int
+	step     stepFailure
 }
 
 // Refused is a candidate that was not let in.

@@ -42,7 +42,7 @@ func (w *Writer) handle(e *entry) (changed bool, err error) {
 
 // admit says why a response must not be written or installed now.
 func (w *Writer) admit(c *Certificate, held *staple.Facts) error {
-	if err := fits(held, w.now()); err != nil {
+	if err := c.fits(held, w.now()); err != nil {
 		return err
 	}
 	if c.OnRevoked == "keep" && held.Status == staple.Revoked {

@@ -180,7 +180,13 @@ func meta(c *Certificate, f *staple.Facts, from record.Meta) record.Meta {
 
 // fits tells whether the response may be written and installed. What is too
 // large for a runtime command only still loads from its file.
-func fits(f *staple.Facts, now time.Time) error {
+func (c *Certificate) fits(f *staple.Facts, now time.Time) error {
+	if c.NotHAProxy {
+		if !f.Until.After(now) {
+			return refuse(ReasonEnded, "the response has ended")
+		}
+		return nil
+	}
 	err := f.FitsHAProxy(now)
 	var refusal *staple.Refusal
 	if errors.As(err, &refusal) && refusal.Reason == staple.TooLarge && len(f.Unstaplable) == 0 {

@@ -62,6 +62,7 @@ func (w *Writer) Pass(ctx context.Context, list []record.Staple) []Result {
 				changed[e] = changed[e] || err == nil && how != "" && how != Unchanged
 				mu.Unlock()
 			}
+			w.commit(ctx, target, true)
 		}()
 	}
 	wg.Wait()

@@ -24,6 +24,9 @@ const (
 	ReasonTarget        = "target"
 	ReasonExec          = "exec"
 	ReasonTimeout       = "timeout"
+	ReasonTest          = "test"   // the server's own test says that it would not load its files
+	ReasonReload        = "reload" // the server's reload failed
+	ReasonShared        = "shared" // the server has one staple for several certificates
 	ReasonKept          = "revoked-kept"
 )
 
@@ -47,6 +50,9 @@ func Reasons() []ReasonMeaning {
 		{ReasonTarget, "a target failed and gave no better word"},
 		{ReasonExec, "the command of a deliver block failed"},
 		{ReasonTimeout, "the command of a deliver block took too long"},
+		{ReasonTest, "the server's own test says that it would not load its files"},
+		{ReasonReload, "the server's reload failed"},
+		{ReasonShared, "the server has one staple for several certificates"},
 		{ReasonKept, "revoked, and the operator chose to keep the good staple"},
 	}
 }

@@ -110,6 +110,8 @@ func targetState(t Target, d *delivery) TargetState {
 	s.SHA256, s.How, s.Detail, s.At = d.sha256, d.outcome.How, d.outcome.Detail, d.at
 	if d.err != nil {
 		s.Reason, s.Error, s.Since, s.Failures = targetReason(d.err), d.err.Error(), d.since, d.failures
+	} else if d.step.err != nil {
+		s.Reason, s.Error, s.Since, s.Failures = targetReason(d.step.err), d.step.err.Error(), d.step.since, d.step.count
 	}
 	return s
 }

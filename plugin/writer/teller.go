@@ -108,6 +108,7 @@ func (w *Writer) serve(ctx context.Context, t *teller) {
 			t.queue.done(e, err != nil)
 			continue
 		}
+		w.commit(ctx, t.target, false)
 		select {
 		case <-ctx.Done():
 		case <-t.queue.ready:
@@ -158,7 +159,7 @@ func (w *Writer) install(ctx context.Context, e *entry, target Target) (how stri
 	w.mu.Unlock()
 	// What fitted when it was written may be about to end by now, and would
 	// then take away what is there.
-	if facts == nil || gone || fits(facts, w.now()) != nil {
+	if facts == nil || gone || e.cert.fits(facts, w.now()) != nil {
 		return "", nil
 	}
 	s := Staple{Certificate: e.cert, Facts: facts}
@@ -185,7 +186,7 @@ func (w *Writer) install(ctx context.Context, e *entry, target Target) (how stri
 		d.failures++
 		return "", err
 	}
-	*d = delivery{sha256: facts.SHA256, filed: filed, outcome: outcome, at: now}
+	*d = delivery{sha256: facts.SHA256, filed: filed, outcome: outcome, at: now, step: d.step}
 	if outcome.How != Unchanged {
 		w.log.Info("installed", "target", target.Name(), "job", e.cert.Job, "name", e.cert.Name, "how", outcome.How,
 			"status", facts.Status, "this_update", facts.ThisUpdate.UTC().Format(time.RFC3339))

@@ -12,11 +12,6 @@ pull {
 }
 consul {}
 job "edge" {
-  deliver "nginx" {
-    reload = ["nginx", "-s", "reload"]
-    test   = []
-    file   = "/etc/nginx/ocsp/{name}.ocsp"
-  }
   canary {
     certificate = "canary"
     revoke      = ["/usr/local/bin/revoke"]

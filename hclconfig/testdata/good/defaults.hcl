@@ -151,6 +151,14 @@ job "edge" {
     min_interval = "1m"                      # between two reloads
   }
 
+  # An nginx with ssl_stapling_file. It is reloaded for what was written since, at
+  # half of a loaded staple's life or when a status changes.
+  # deliver "nginx" {
+  #   reload = ["nginx", "-s", "reload"] # required
+  #   test   = ["nginx", "-t"]           # no reload where it fails; empty: no test
+  #   file   = ""                        # empty: <path>.ocsp; "/etc/nginx/ocsp/{name}.ocsp", or with {id}
+  # }
+
   # A command for each new response: DER on its standard input; CONSUL_OCSP_ID,
   # _JOB, _NAME, _CERT, _FILE, _STATUS, _THIS_UPDATE and _NEXT_UPDATE are set.
   deliver "exec" {
@@ -177,4 +185,4 @@ on_event {
 # pull           { address = … }
 # fetch          { history = 0 }
 # job …          { canary { … } }
-# deliver …      { haproxy: discover, max_concurrent, placeholder; type nginx }
+# deliver …      { haproxy: discover, max_concurrent, placeholder }

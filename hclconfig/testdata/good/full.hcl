@@ -110,6 +110,11 @@ job "edge" {
     method     = "push"
     on_revoked = "keep"
   }
+  deliver "nginx" {
+    reload = ["nginx", "-s", "reload"]
+    test   = []
+    file   = "/etc/nginx/ocsp/{name}.ocsp"
+  }
   deliver "exec" "log" {
     command = ["/usr/bin/logger", "new staple"]
     timeout = "1m"
