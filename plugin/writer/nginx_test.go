@@ -23,7 +23,6 @@ type webServer struct {
 	t       *testing.T
 	folder  string
 	address string
-	config  string // of the server block
 }
 
 func newWebServer(t *testing.T) *webServer {
