@@ -7,8 +7,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/hashicorp/consul/api"
-
 	"github.com/consul-ocsp/consul-ocsp/consul/consultest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
@@ -34,7 +32,7 @@ func TestDatacenters(t *testing.T) {
 	west.served(t, shop, "good")
 	east.asked(t, 2)
 	for _, c := range []*cluster{east, west} {
-		if pair := c.leadership(t); pair.Session == "" || !strings.Contains(string(pair.Value), `"fetcher"`) {
+		if pair := c.lock(t); pair.Session == "" || !strings.Contains(string(pair.Value), `"fetcher"`) {
 			t.Errorf("the lock is not the fetcher's: %+v, %s", pair, pair.Value)
 		}
 	}
@@ -53,7 +51,7 @@ func TestDatacenters(t *testing.T) {
 		t.Errorf("the fetcher ends with %d", code)
 	}
 	for _, c := range []*cluster{east, west} {
-		if pair := c.leadership(t); pair.Session != "" {
+		if pair := c.lock(t); pair.Session != "" {
 			t.Errorf("the lock is still held: %+v", pair)
 		}
 	}
@@ -72,12 +70,12 @@ func TestDatacenterWithALeaderOfItsOwn(t *testing.T) {
 	west.served(t, www, "good")
 	east.startPublisher(t, "west")
 	east.fetcher.says(t, "this agent leads")
-	if pair := west.leadership(t); !strings.Contains(string(pair.Value), `"west-fetcher"`) {
+	if pair := west.lock(t); !strings.Contains(string(pair.Value), `"west-fetcher"`) {
 		t.Errorf("the lock was taken from who held it: %s", pair.Value)
 	}
 	own.stop(t, syscall.SIGTERM)
 	eventually(t, "the lock in the west", func() error {
-		if pair := west.leadership(t); pair.Session == "" || !strings.Contains(string(pair.Value), `"fetcher"`) {
+		if pair := west.lock(t); pair.Session == "" || !strings.Contains(string(pair.Value), `"fetcher"`) {
 			return fmt.Errorf("it is another's: %s", pair.Value)
 		}
 		return nil
@@ -95,14 +93,4 @@ func (c *cluster) startPublisher(t *testing.T, datacenter string) {
 	text := c.head(t, "fetcher", `"fetch"`, dir) + fmt.Sprintf(fetcherJob, "")
 	c.job = writeJob(t, filepath.Join(dir, "fetcher.hcl"), strings.Replace(text, "consul {", fmt.Sprintf("consul {\n  datacenters = [%q]", datacenter), 1))
 	c.fetcher = start(t, "agent", "-config-file="+c.job, "-log-level=debug")
-}
-
-// leadership is the key that the leader of the datacenter holds.
-func (c *cluster) leadership(t *testing.T) *api.KVPair {
-	t.Helper()
-	pair, _, err := c.consul.Client().KV().Get("consul-ocsp/v1/leader", nil)
-	if err != nil || pair == nil {
-		t.Fatalf("no lock: %v", err)
-	}
-	return pair
 }
