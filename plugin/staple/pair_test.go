@@ -2,6 +2,7 @@ package staple
 
 import (
 	"crypto/x509"
+	"math/big"
 	"testing"
 	"time"
 )
@@ -71,6 +72,40 @@ func TestKnownDelegateIsJudgedAnew(t *testing.T) {
 		if _, err := s.verify(c.der(t), Options{AllowSHA1Signatures: allowed}); (err == nil) != allowed {
 			t.Errorf("SHA-1 allowed %v: %v", allowed, err)
 		}
+	}
+}
+
+// openssl does not take a delegate whose authorityKeyIdentifier is not the issuer's subjectKeyIdentifier.
+func TestDelegateNamesTheIssuersKey(t *testing.T) {
+	s := newScene(t, "ecdsa")
+	s.issuer = certify(t, nil, s.issuer.key, "Test CA", func(c *x509.Certificate) { asCA(c); c.SubjectKeyId = []byte{1, 2, 3} })
+	for id, want := range map[string]Reason{"\x01\x02\x03": "", "\x01\x02\x04": WrongSigner} {
+		as := &party{cert: &x509.Certificate{Subject: s.issuer.cert.Subject, RawSubject: s.issuer.cert.RawSubject, SubjectKeyId: []byte(id), PublicKey: s.issuer.cert.PublicKey}, key: s.issuer.key}
+		d := certify(t, as, s.delegate.key, "Delegate", asDelegate)
+		a := s.answer()
+		a.signer, a.certs = d, [][]byte{d.cert.Raw}
+		if _, err := s.verify(a.der(t), Options{}); ReasonOf(err) != want {
+			t.Errorf("% x: %v", id, err)
+		}
+	}
+}
+
+// Only a responder that the operator trusts may answer for several issuers at once.
+func TestEntryOfAnotherIssuer(t *testing.T) {
+	s, other := newScene(t, "ecdsa"), newScene(t, "ecdsa")
+	for name, signer := range map[string]*party{"issuer": s.issuer, "delegate": s.delegate} {
+		a := s.answer()
+		a.signer, a.certs = signer, [][]byte{signer.cert.Raw}
+		a.singles = []single{{}, {issuer: other.issuer.cert, serial: big.NewInt(1)}}
+		if _, err := s.verify(a.der(t), Options{}); ReasonOf(err) != IssuerHash {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	stranger := certify(t, nil, newKey(t, "ecdsa"), "Stranger", nil)
+	a := s.answer()
+	a.signer, a.singles = stranger, []single{{}, {issuer: other.issuer.cert, serial: big.NewInt(1)}}
+	if _, err := s.verify(a.der(t), Options{TrustedResponders: []*x509.Certificate{stranger.cert}}); err != nil {
+		t.Errorf("trusted responder: %v", err)
 	}
 }
 

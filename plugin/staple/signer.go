@@ -115,6 +115,9 @@ func (j *judgement) mayDecide(c *x509.Certificate) *Refusal {
 	switch {
 	case j.issuer != nil && c.Equal(j.issuer):
 		j.note("the issuer itself")
+		if refusal := j.checkForeign(); refusal != nil {
+			return refusal
+		}
 		return j.checkDates(c)
 	case slices.ContainsFunc(j.o.TrustedResponders, c.Equal):
 		if j.explain {
@@ -128,7 +131,21 @@ func (j *judgement) mayDecide(c *x509.Certificate) *Refusal {
 		j.warnStep("issuer not given: nothing says that it let this key sign")
 		return nil
 	}
+	if refusal := j.checkForeign(); refusal != nil {
+		return refusal
+	}
 	return j.checkDelegate(c)
+}
+
+// checkForeign refuses entries of other issuers: neither our issuer nor its delegate may speak for those (RFC 6960
+// section 4.2.2.2), and openssl refuses the whole response. A responder that the operator trusts may.
+func (j *judgement) checkForeign() *Refusal {
+	for i := range j.response.entries {
+		if fits, err := j.response.entries[i].certID.names(j.issuer); !fits {
+			return &Refusal{Reason: IssuerHash, Detail: fmt.Sprintf("entry %d names another issuer", i+1), Err: err}
+		}
+	}
+	return nil
 }
 
 // checkDelegate applies RFC 6960 section 4.2.2.2: certified directly by the issuer, for this purpose. On top of it a
@@ -137,6 +154,9 @@ func (j *judgement) checkDelegate(c *x509.Certificate) *Refusal {
 	name := func() string { return fmt.Sprintf("%q", c.Subject) }
 	if !bytes.Equal(c.RawIssuer, j.issuer.RawSubject) {
 		return &Refusal{Reason: WrongSigner, Detail: fmt.Sprintf("%q was issued by %q", c.Subject, c.Issuer)}
+	}
+	if a, s := c.AuthorityKeyId, j.issuer.SubjectKeyId; len(a) > 0 && len(s) > 0 && !bytes.Equal(a, s) {
+		return &Refusal{Reason: WrongSigner, Detail: name() + " names another key of its issuer (authorityKeyIdentifier): openssl and what is built on it refuse that"}
 	}
 	hash, err := delegates.signedBy(c, j.issuer)
 	switch {
