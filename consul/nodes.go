@@ -14,11 +14,20 @@ const (
 	// nodeTaken is for how long a node's name stays with the agent that was
 	// last seen by it.
 	nodeTaken = 5 * time.Minute
-	// reportEvery is how often a node says that it is there: "seen" is at
-	// most 150 s old, also after one failure.
+	// reportEvery is how often a node says that it is there; see pace.
 	reportEvery = 2 * time.Minute
 	// reportSpacing is the least time between two reports.
 	reportSpacing = 5 * time.Second
+	// reportShare is a node's part of the reports, by the number of nodes: all
+	// of them together make 1.8 a second at most.
+	reportShare = 550 * time.Millisecond
+	// reportLongest is well below half of the time after which a silent node
+	// counts as stale.
+	reportLongest = 165 * time.Second
+	// countEvery is after how many reports the nodes are counted again.
+	countEvery = 20
+	// uncounted is how many nodes there are taken to be until they are counted.
+	uncounted = 300
 )
 
 // ClaimNode makes this agent, which instance tells from others, the one that
@@ -68,41 +77,73 @@ func (c *Client) putNode(ctx context.Context, key string, node record.Node, inde
 	return done, nil
 }
 
-// ReportNode writes what current says, at least every 150 s and soon after
-// wake, until ctx ends; then it returns nil. current sets everything but Seen;
-// its Node must be the name that was claimed. Failures are tried again.
-func (c *Client) ReportNode(ctx context.Context, current func() record.Node, wake <-chan struct{}) error {
+// ReportNode writes what current says until ctx ends; then it returns nil.
+// current sets everything but Seen; its Node must be the name that was claimed.
+// Failures are tried again.
+//
+// It writes at least every two minutes (in clusters of more than 200 nodes: of
+// up to 165 s), within seconds of wake, and after refreshed as soon as its share
+// of the cluster's writes allows: within seconds in a small cluster, with the
+// next regular report in one of hundreds, where something is refreshed all the
+// time. wake is for what an operator should see at once.
+func (c *Client) ReportNode(ctx context.Context, current func() record.Node, wake, refreshed <-chan struct{}) error {
 	complaint := c.complaint("reporting this node")
-	for ctx.Err() == nil {
-		wait := reportEvery
+	nodes := uncounted
+	for n := 0; ctx.Err() == nil; n++ {
+		if n%countEvery == 0 {
+			if names, err := c.listKeys(ctx, c.keys.nodes()); err == nil {
+				nodes = len(names)
+			}
+		}
+		soon, wait := pace(nodes)
 		if err := c.reportNode(ctx, current()); err != nil && ctx.Err() == nil {
 			complaint.failed(err)
 			wait = c.config.Pause()
+			soon = wait
 		} else {
 			complaint.worked()
 		}
-		if !c.nextReport(ctx, wait, wake) {
+		if !nextReport(ctx, soon, wait, wake, refreshed) {
 			break
 		}
 	}
 	return nil
 }
 
-// nextReport waits, for wake not before the spacing is over.
-func (c *Client) nextReport(ctx context.Context, wait time.Duration, wake <-chan struct{}) bool {
+// pace is how long after a report the next one may follow for a mere refresh,
+// and how long after it must.
+func pace(nodes int) (soon, wait time.Duration) {
+	share := time.Duration(nodes) * reportShare
+	wait = min(max(share, reportEvery), reportLongest)
+	return min(max(share, reportSpacing), wait), wait
+}
+
+// nextReport waits: not after wait; after refreshed not before soon; after wake
+// not before the spacing is over.
+func nextReport(ctx context.Context, soon, wait time.Duration, wake, refreshed <-chan struct{}) bool {
 	spacing := min(reportSpacing, wait)
 	if !sleep(ctx, spacing) {
 		return false
 	}
-	timer := time.NewTimer(wait - spacing)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-wake:
-	case <-timer.C:
+	end := time.NewTimer(wait - spacing)
+	defer end.Stop()
+	early := time.NewTimer(soon - spacing)
+	defer early.Stop()
+	var news <-chan struct{} // nil until a refresh may be told
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-early.C:
+			news = refreshed
+		case <-news:
+			return true
+		case <-wake:
+			return true
+		case <-end.C:
+			return true
+		}
 	}
-	return true
 }
 
 func (c *Client) reportNode(ctx context.Context, node record.Node) error {

@@ -85,7 +85,7 @@ func testNodes(t *testing.T, s *consultest.Server) {
 	stop := during(t, func(ctx context.Context) error {
 		return c.ReportNode(ctx, func() record.Node {
 			return record.Node{Node: "web-1", Instance: "b", Certificates: 3}
-		}, nil)
+		}, nil, nil)
 	})
 	eventually(t, "the node's report", func() bool {
 		n, err := record.DecodeNode("web-1", value(t, s, c.keys.node("web-1")))

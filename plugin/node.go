@@ -52,7 +52,7 @@ func (p *parts) join(ctx context.Context) error {
 			})
 		}
 		group.Go(func() error { return p.serve(ctx, name) })
-		return p.consul.ReportNode(ctx, func() record.Node { return p.node(name, instance) }, p.report)
+		return p.consul.ReportNode(ctx, func() record.Node { return p.node(name, instance) }, p.report, p.refreshed)
 	})
 	return group.Wait()
 }

@@ -48,10 +48,12 @@ type parts struct {
 	lacking  chan struct{}
 	announce chan struct{}
 	report   chan struct{}
-	retarget chan struct{}
-	renamed  chan struct{}
-	check    chan struct{}
-	relook   chan struct{}
+	// refreshed: a newer response is delivered, and nothing else is new.
+	refreshed chan struct{}
+	retarget  chan struct{}
+	renamed   chan struct{}
+	check     chan struct{}
+	relook    chan struct{}
 	// Loops that receive from these are alive.
 	askWatch, askFetch chan struct{}
 }
@@ -70,7 +72,7 @@ func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
 		options: o, store: data, targets: t, started: time.Now(), read: make(chan struct{}),
 		client: responder.New(responder.Config{UserAgent: "consul-ocsp/" + o.Version}),
 		replan: make(chan struct{}, 1), lacking: make(chan struct{}, 1),
-		announce: make(chan struct{}, 1), report: make(chan struct{}, 1), retarget: make(chan struct{}, 1), renamed: make(chan struct{}, 1), check: make(chan struct{}, 1), relook: make(chan struct{}, 1),
+		announce: make(chan struct{}, 1), report: make(chan struct{}, 1), refreshed: make(chan struct{}, 1), retarget: make(chan struct{}, 1), renamed: make(chan struct{}, 1), check: make(chan struct{}, 1), relook: make(chan struct{}, 1),
 		askWatch: make(chan struct{}), askFetch: make(chan struct{}),
 	}
 	p.plan.Store(mapped)
@@ -86,7 +88,7 @@ func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
 	}
 	p.writer = writer.New(writer.Config{
 		Store: data, TrustedFolders: cfg.TrustedFolders, Logger: o.Logger.Named("writer"),
-		Changed: func() { wake(p.report); wake(p.check) },
+		Changed: func() { wake(p.report); wake(p.check) }, Refreshed: func() { wake(p.refreshed) },
 	})
 	return p, nil
 }

@@ -44,6 +44,8 @@ type Client struct {
 	config Config
 	turn   chan struct{} // one token: the operation that may run, and use what is below
 	master bool          // what the socket was when last asked
+	last   Info          // who answered last,
+	asked  time.Time     // and when
 	names  nameIndex
 }
 
@@ -100,6 +102,28 @@ type session struct {
 	info Info
 }
 
+// infoAge is how long open believes who answered last, where whoever is there is
+// asked again at the end.
+const infoAge = time.Second
+
+// reopen is open for an operation that asks at its end whether the worker is
+// still the same: of many in a row only the first asks at its beginning.
+func (c *Client) reopen(ctx context.Context) (*session, error) {
+	lock, err := c.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{c: c, lock: lock, info: c.last}
+	if c.last.Pid != 0 && time.Since(c.asked) < infoAge {
+		return s, nil
+	}
+	if err := s.identify(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
 // open takes the lock and finds out who answers.
 func (c *Client) open(ctx context.Context) (*session, error) {
 	lock, err := c.acquire(ctx)
@@ -124,6 +148,7 @@ func (s *session) close() {
 func (s *session) identify(ctx context.Context) error {
 	c := s.c
 	var said string
+	c.last = Info{} // until somebody answers
 	for _, master := range []bool{c.master, !c.master} {
 		s.info.Master = master
 		answer, err := s.ask(ctx, "show info")
@@ -140,7 +165,7 @@ func (s *session) identify(ctx context.Context) error {
 		}
 		info.Master = master
 		s.info = info
-		c.master = master
+		c.master, c.last, c.asked = master, info, time.Now()
 		return nil
 	}
 	return c.fail(KindNotHAProxy, "show info", "no HAProxy answers there, it says %q: check the socket's path", said)

@@ -116,7 +116,7 @@ func (c *Client) push(ctx context.Context, cert Certificate) (Outcome, error) {
 }
 
 func (c *Client) pushOnce(ctx context.Context, cert Certificate) (out Outcome, same bool, err error) {
-	s, err := c.open(ctx)
+	s, err := c.reopen(ctx)
 	if err != nil {
 		return Outcome{}, false, err
 	}
@@ -124,6 +124,7 @@ func (c *Client) pushOnce(ctx context.Context, cert Certificate) (out Outcome, s
 	before := s.info
 	out = Outcome{Pid: before.Pid, Version: before.Version}
 	if out.How, err = s.install(ctx, cert); err != nil {
+		c.last = Info{} // perhaps of a worker that is gone
 		return Outcome{}, false, err
 	}
 	if err := s.identify(ctx); err != nil {

@@ -26,6 +26,7 @@ type entry struct {
 
 	targets map[Target]*delivery
 	seen    []string // what news told last
+	shown   string   // checksum of what was applied then
 }
 
 // delivery is how far one target came with an entry.

@@ -52,3 +52,27 @@ func TestChangedIsToldOfTroubles(t *testing.T) {
 	target.set(func() { target.fail = nil })
 	shown("its end", func(s State) bool { return s.Targets[0].Reason == "" })
 }
+
+// TestRefreshIsToldApart: a newer response of the same status is no news that
+// an operator waits for.
+func TestRefreshIsToldApart(t *testing.T) {
+	b := newBench(t)
+	changed, refreshed := make(chan struct{}, 100), make(chan struct{}, 100)
+	b.writer.config.Changed = func() { changed <- struct{}{} }
+	b.writer.config.Refreshed = func() { refreshed <- struct{}{} }
+	c := b.issue("www.example.com")
+	b.writer.Set([]Certificate{c})
+	src := newFeed()
+	b.run(src)
+	src.list <- []record.Staple{from(c, b.answer(c, time.Minute))}
+	eventually(t, "the first", func() bool { return b.state(c).Filed })
+	eventually(t, "its news", func() bool { return len(changed) > 0 })
+	for len(changed) > 0 {
+		<-changed
+	}
+	src.list <- []record.Staple{from(c, b.answer(c, time.Second))}
+	eventually(t, "a refresh", func() bool { return len(refreshed) > 0 })
+	if len(changed) > 0 {
+		t.Error("it was told as a change")
+	}
+}

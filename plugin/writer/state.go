@@ -116,11 +116,9 @@ func targetState(t Target, d *delivery) TargetState {
 	return s
 }
 
-// news tells Config.Changed if whoever watches e would now see something else.
+// news tells Config.Changed if whoever watches e would now see something else,
+// and Config.Refreshed if that is a newer response only.
 func (w *Writer) news(e *entry) {
-	if w.config.Changed == nil {
-		return
-	}
 	w.mu.Lock()
 	s := w.state(e)
 	seen := []string{s.Applied.Status, s.Reason, ""}
@@ -131,10 +129,14 @@ func (w *Writer) news(e *entry) {
 		seen = append(seen, t.Reason)
 	}
 	same := slices.Equal(seen, e.seen)
-	e.seen = seen
+	refreshed := same && s.Applied.SHA256 != e.shown
+	e.seen, e.shown = seen, s.Applied.SHA256
 	w.mu.Unlock()
-	if !same {
+	switch {
+	case !same && w.config.Changed != nil:
 		w.config.Changed()
+	case refreshed && w.config.Refreshed != nil:
+		w.config.Refreshed()
 	}
 }
 

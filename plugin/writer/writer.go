@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
@@ -31,12 +32,20 @@ type Config struct {
 	// with it or one of its targets, is another than before. It must not block
 	// or call the Writer.
 	Changed func()
+	// Refreshed, if set, is called when a certificate has a newer response of
+	// the same status and nothing else changed. As Changed, it must not block.
+	Refreshed func()
 	// FirstRetry and LongestRetry are the pauses after a failure; 0: 1 s, 1 min.
 	FirstRetry, LongestRetry time.Duration
 }
 
-// fileWorkers write files at a time: a write mostly waits for fsync.
-const fileWorkers = 4
+const (
+	// fileWorkers write files at a time: a write mostly waits for fsync, and a
+	// file system makes durable together what is written together.
+	fileWorkers = 16
+	// deliverWorkers verify and keep responses at a time, for the same reason.
+	deliverWorkers = 32
+)
 
 // earlyInterval is how often the Source is asked again for responses that were
 // refused because our clock is behind.
@@ -200,23 +209,35 @@ func (w *Writer) holds(id string) (record.Meta, bool) {
 	return meta(&best.cert, best.held, record.Meta{}), true
 }
 
-// deliver takes what the Source has.
+// deliver takes what the Source has; no id is in list twice. Several at a time:
+// each waits mostly for the disk, which makes those that come together durable
+// together.
 func (w *Writer) deliver(ctx context.Context, list []record.Staple) {
+	var group errgroup.Group
+	group.SetLimit(deliverWorkers)
 	for _, st := range list {
-		if ctx.Err() != nil {
-			return
+		group.Go(func() error { // ends by itself
+			if ctx.Err() == nil {
+				w.deliverOne(st)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait()
+}
+
+// deliverOne considers a response for each entry of its id, and once more if
+// Set put other entries in their place meanwhile, which may have missed it;
+// what has it already takes no harm.
+func (w *Writer) deliverOne(st record.Staple) {
+	for entries := w.entriesOf(st.ID); ; entries = w.entriesOf(st.ID) {
+		for _, e := range entries {
+			if w.consider(e, st) {
+				w.enqueue(e)
+			}
 		}
-		// Once more if Set put other entries in their place meanwhile, which may
-		// have missed it; what has it already takes no harm.
-		for entries := w.entriesOf(st.ID); ; entries = w.entriesOf(st.ID) {
-			for _, e := range entries {
-				if w.consider(e, st) {
-					w.enqueue(e)
-				}
-			}
-			if slices.Equal(entries, w.entriesOf(st.ID)) {
-				break
-			}
+		if slices.Equal(entries, w.entriesOf(st.ID)) {
+			return
 		}
 	}
 }
