@@ -172,10 +172,10 @@ func listen(t *testing.T, c *Client, max int) (current func() map[string]record.
 	var now map[string]record.Certificate
 	stop = during(t, func(ctx context.Context) error {
 		return c.TryLead(ctx, record.Leader{}, func(ctx context.Context, term *Term) error {
-			return term.Announced(ctx, 48*time.Hour, max, func(set map[string]record.Certificate) {
+			return term.Announced(ctx, AnnouncedOptions{Max: max}, func(set Announcements) {
 				mu.Lock()
 				defer mu.Unlock()
-				now = set
+				now = set.Certificates
 			})
 		})
 	})

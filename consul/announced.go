@@ -3,6 +3,7 @@ package consul
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -21,92 +22,133 @@ const (
 	ahead = 24 * time.Hour
 )
 
+// AnnouncedOptions say which announcements count, and for how long.
+type AnnouncedOptions struct {
+	// TTL is certificate_ttl; default 48 h. Max is how many certificates are
+	// held; default 50,000.
+	TTL time.Duration
+	Max int
+	// Configured, if set, reports whether the leader has the certificate of id
+	// itself: nothing of that is removed.
+	Configured func(id string) bool
+}
+
+// Announcements is what nodes announce.
+type Announcements struct {
+	// Certificates are those that are followed, by id. Nobody changes the map.
+	Certificates map[string]record.Certificate
+	// Refused says, by id, why an announcement is not followed; at most
+	// maxRefused of them. Nobody changes the map.
+	Refused map[string]string
+	// Ignored counts the announcements over the maximum.
+	Ignored int
+}
+
+const (
+	// maxRefused bounds the memory of what is refused.
+	maxRefused = 10_000
+	// lookAgain is how long the certificate of an announcement that had none is
+	// not asked for again, unless its bucket was written since.
+	lookAgain = 5 * time.Minute
+)
+
 // announced is what the leader knows of the nodes' certificates. It belongs to
 // one goroutine.
 type announced struct {
 	t       *Term
-	ttl     time.Duration
-	max     int
-	changed func(map[string]record.Certificate)
+	o       AnnouncedOptions
+	changed func(Announcements)
 
 	wanted  map[string]time.Time          // by id: the last hour seen
 	certs   map[string]record.Certificate // of those, what is told
 	ends    map[string]time.Time          // notAfter of those that were read
-	missing map[string]bool               // no certificate fits; said once
-	issuers map[string][]byte             // by themselves: one copy for all that share it
-	full    bool                          // max was reached; said once
-	told    bool
+	refused map[string]string             // why no certificate fits
+	tried   map[string]time.Time          // when that was seen
+	buckets map[string]uint64             // ModifyIndex, as last read
+	nodes   map[string]uint64             // the same of nodes' records, at the last sweep
+	ignored int                           // lines over the maximum, in this round
+	told    Announcements
+	first   bool              // nothing was told yet
+	full    bool              // that the maximum was reached; said once
+	issuers map[string][]byte // by themselves: one copy for all that share it
 	swept   time.Time
 }
 
 const defaultMax = 50000
 
-// Announced tells changed which certificates nodes announce, until the term or
-// ctx ends: all of them, at first and whenever it changes, by id. That a
-// certificate has its id is checked, nothing else of it. At most max are held;
-// each is left out ttl after the last announcement, or at its own end, and
-// removed from KV later, with what was published of it once that has ended. A line or a list that is
-// missing ends nothing.
-func (t *Term) Announced(ctx context.Context, ttl time.Duration, max int, changed func(map[string]record.Certificate)) error {
-	ctx, cancel := t.bind(ctx)
-	defer cancel()
-	if max <= 0 {
-		max = defaultMax
+// Announced tells changed what nodes announce, until the term or ctx ends: all
+// of it, at first and whenever it changes. That a certificate has its id is
+// checked, nothing else of it. A certificate is left out TTL after its last
+// announcement, or at its own end.
+//
+// Once an hour it removes from KV, fenced, what is known to be over: the lines
+// and certificates of those, with what was published of them once that has
+// ended; what was published, ended TTL ago, and is neither announced nor
+// configured; and the records of nodes that nobody wrote for TTL. A line, a
+// record or a list that is missing ends nothing.
+func (t *Term) Announced(ctx context.Context, o AnnouncedOptions, changed func(Announcements)) error {
+	o.TTL = AnnounceOptions{TTL: o.TTL}.ttl()
+	if o.Max <= 0 {
+		o.Max = defaultMax
+	}
+	if o.Configured == nil {
+		o.Configured = func(string) bool { return false }
 	}
 	a := &announced{
-		t: t, ttl: AnnounceOptions{TTL: ttl}.ttl(), max: max, changed: changed,
+		t: t, o: o, changed: changed,
 		wanted: map[string]time.Time{}, certs: map[string]record.Certificate{}, ends: map[string]time.Time{},
-		missing: map[string]bool{}, swept: t.c.config.Now(),
+		refused: map[string]string{}, tried: map[string]time.Time{}, buckets: map[string]uint64{}, nodes: map[string]uint64{},
+		first: true, swept: t.c.config.Now(),
 	}
-	complaint := t.c.complaint("reading announcements")
-	var index uint64
-	for {
-		pairs, next, err := t.c.list(ctx, t.c.keys.wanteds(), index)
-		if err == nil {
-			err = a.update(ctx, pairs)
-		}
-		switch {
-		case ctx.Err() != nil:
-			return boundEnd(ctx)
-		case err != nil:
-			complaint.failed(err)
-			index = 0
-			t.c.pause(ctx)
-		default:
-			complaint.worked()
-			index = advance(index, next)
-			// Nodes announce in bursts, and each read is of all buckets.
-			sleep(ctx, t.c.idle())
-		}
-	}
+	return t.watchList(ctx, t.c.keys.wanteds(), "reading announcements", a.update)
 }
 
 // update takes in what the buckets say.
 func (a *announced) update(ctx context.Context, pairs api.KVPairs) error {
 	now := a.t.c.config.Now()
+	again := map[string]bool{} // ids whose bucket was written
+	all := a.ignored > 0       // what was ignored may have room by now
+	a.ignored = 0
 	for _, pair := range pairs {
 		bucket := strings.TrimPrefix(pair.Key, a.t.c.keys.wanteds())
+		if !all && a.buckets[bucket] == pair.ModifyIndex {
+			continue
+		}
+		written := a.buckets[bucket] != pair.ModifyIndex
 		w, bad, err := record.ParseWanted(bucket, pair.Value)
 		if err != nil || bad > 0 {
 			a.t.c.logger.Debug("an announcement is broken", "key", pair.Key, "lines", bad, "error", err)
 		}
 		for id, hour := range w {
 			a.want(id, hour, now)
+			if written {
+				again[id] = true
+			}
 		}
+		a.buckets[bucket] = pair.ModifyIndex
 	}
-	changed, err := a.fetch(ctx, now)
-	if err != nil {
+	if err := a.fetch(ctx, now, again); err != nil {
+		a.buckets = map[string]uint64{}
 		return err
 	}
-	if a.expire(now) || changed || !a.told {
-		a.told = true
-		a.changed(maps.Clone(a.certs))
-	}
+	a.expire(now)
+	a.tell()
 	if now.Sub(a.swept) < removeEvery {
 		return nil
 	}
 	a.swept = now
-	return a.remove(ctx, pairs, now)
+	return errors.Join(a.remove(ctx, pairs, now), a.removeEnded(ctx, now), a.removeNodes(ctx, now))
+}
+
+// tell tells what has changed.
+func (a *announced) tell() {
+	same := func(x, y record.Certificate) bool { return true } // immutable by id
+	if !a.first && a.ignored == a.told.Ignored && maps.EqualFunc(a.certs, a.told.Certificates, same) && maps.Equal(a.refused, a.told.Refused) {
+		return
+	}
+	a.first = false
+	a.told = Announcements{Certificates: maps.Clone(a.certs), Refused: maps.Clone(a.refused), Ignored: a.ignored}
+	a.changed(a.told)
 }
 
 // want takes in one line.
@@ -116,34 +158,41 @@ func (a *announced) want(id string, hour, now time.Time) {
 		return
 	}
 	// Lines without certificates must not fill the memory.
-	if !known && len(a.wanted) >= 2*a.max {
+	if !known && len(a.wanted) >= 2*a.o.Max {
 		a.tooMany()
 		return
 	}
 	a.wanted[id] = hour
 }
 
+// tooMany counts a line for which there is no room.
 func (a *announced) tooMany() {
+	a.ignored++
 	if !a.full {
 		a.full = true
-		a.t.c.logger.Warn("no more announced certificates are taken", "max", a.max)
+		a.t.c.logger.Warn("no more announced certificates are taken", "max", a.o.Max)
 	}
 }
 
-// live reports whether an announcement of this hour still counts: until ttl
+// live reports whether an announcement of this hour still counts: until TTL
 // after the hour's end.
-func (a *announced) live(hour, now time.Time) bool { return now.Sub(hour) < a.ttl+time.Hour }
+func (a *announced) live(hour, now time.Time) bool { return now.Sub(hour) < a.o.TTL+time.Hour }
 
-// fetch reads the certificates that are new.
-func (a *announced) fetch(ctx context.Context, now time.Time) (changed bool, err error) {
+// fetch reads the certificates that are new. One that was not there, or was
+// none, is looked for again when its bucket was written, and seldom otherwise:
+// anybody who may announce can write lines without end.
+func (a *announced) fetch(ctx context.Context, now time.Time, again map[string]bool) error {
 	var ids []string
 	for id, hour := range a.wanted {
 		if _, ok := a.certs[id]; ok || !a.live(hour, now) || a.over(id, now) {
 			continue
 		}
-		if len(a.certs)+len(ids) >= a.max {
+		if tried, ok := a.tried[id]; ok && !again[id] && now.Sub(tried) < lookAgain {
+			continue
+		}
+		if len(a.certs)+len(ids) >= a.o.Max {
 			a.tooMany()
-			break
+			continue
 		}
 		ids = append(ids, id)
 	}
@@ -153,37 +202,39 @@ func (a *announced) fetch(ctx context.Context, now time.Time) (changed bool, err
 	}
 	pairs, err := a.t.c.getAll(ctx, names, readStaples)
 	if err != nil {
-		return false, err
+		return err
 	}
 	for _, id := range ids {
-		if a.take(id, pairs[a.t.c.keys.certificate(id)], now) {
-			changed = true
-		}
+		a.take(id, pairs[a.t.c.keys.certificate(id)], now)
 	}
-	return changed, nil
+	return nil
 }
 
-func (a *announced) take(id string, pair *api.KVPair, now time.Time) bool {
+// take takes in the certificate of id, or says why not.
+func (a *announced) take(id string, pair *api.KVPair, now time.Time) {
 	why := "there is no certificate"
 	if pair != nil {
 		cert, leaf, err := announcedLeaf(id, pair.Value)
 		if err == nil {
-			delete(a.missing, id)
+			delete(a.refused, id)
+			delete(a.tried, id)
 			a.ends[id] = leaf.NotAfter
-			if a.over(id, now) {
-				return false
+			if !a.over(id, now) {
+				cert.Issuer = a.shared(cert.Issuer)
+				a.certs[id] = cert
 			}
-			cert.Issuer = a.shared(cert.Issuer)
-			a.certs[id] = cert
-			return true
+			return
 		}
 		why = err.Error()
 	}
-	if !a.missing[id] {
-		a.missing[id] = true
+	a.tried[id] = now
+	if a.refused[id] == why || a.refused[id] == "" && len(a.refused) >= maxRefused {
+		return
+	}
+	if a.refused[id] == "" {
 		a.t.c.logger.Warn("an announcement is not followed", "id", id, "error", why)
 	}
-	return false
+	a.refused[id] = why
 }
 
 // maxShared bounds how many issuers are remembered, whatever nodes announce.
@@ -219,13 +270,17 @@ func (a *announced) over(id string, now time.Time) bool {
 	return ok && now.After(end)
 }
 
-// expire leaves out what no node wanted for ttl, and what has ended itself.
-func (a *announced) expire(now time.Time) (changed bool) {
+// expire leaves out what no node wanted for TTL, and what has ended itself.
+func (a *announced) expire(now time.Time) {
 	for id := range a.certs {
 		if !a.live(a.wanted[id], now) || a.over(id, now) {
 			delete(a.certs, id)
-			changed = true
 		}
 	}
-	return changed
+	for id := range a.tried {
+		if !a.live(a.wanted[id], now) {
+			delete(a.tried, id)
+			delete(a.refused, id)
+		}
+	}
 }

@@ -54,6 +54,8 @@ func TestConsul(t *testing.T) {
 		"AnnounceHostile":     testAnnounceHostile,
 		"Announced":           testAnnounced,
 		"AnnouncedEnds":       testAnnouncedEnds,
+		"AnnouncedHostile":    testAnnouncedHostile,
+		"RemoveEnded":         testRemoveEnded,
 		"Trouble":             testTrouble,
 		"Names":               testNames,
 		"Nodes":               testNodes,

@@ -2,6 +2,7 @@ package consul
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,7 +50,7 @@ func (a *announced) dead(id string, hour, now time.Time) bool {
 	if last := a.wanted[id]; last.After(hour) {
 		hour = last
 	}
-	return !a.live(hour, now) || a.over(id, now.Add(-a.ttl))
+	return !a.live(hour, now) || a.over(id, now.Add(-a.o.TTL))
 }
 
 func (a *announced) removeFrom(ctx context.Context, pair *api.KVPair, w record.Wanted, dead []string, now time.Time) error {
@@ -87,8 +88,89 @@ func (a *announced) removeFrom(ctx context.Context, pair *api.KVPair, w record.W
 	for _, id := range gone {
 		delete(a.wanted, id)
 		delete(a.ends, id)
-		delete(a.missing, id)
+		delete(a.refused, id)
+		delete(a.tried, id)
 	}
 	a.t.c.logger.Info("announced certificates that nobody wants any more are removed", "count", len(gone))
+	return a.removeNames(ctx, gone)
+}
+
+// removeEnded takes out of KV the responses that ended TTL ago, and are for
+// certificates that nobody announces or configures: of one that is renewed
+// nothing else would ever go. It goes by what the meta says, not by what is
+// missing.
+func (a *announced) removeEnded(ctx context.Context, now time.Time) error {
+	keys := a.t.c.keys
+	pairs, _, err := a.t.c.list(ctx, keys.metas(), 0)
+	if err != nil {
+		return err
+	}
+	var gone []string
+	for _, pair := range pairs {
+		id := strings.TrimPrefix(pair.Key, keys.metas())
+		m, err := record.DecodeMeta(pair.Value)
+		if err != nil || !record.ValidID(id) || m.Until.IsZero() || now.Sub(m.Until) < a.o.TTL ||
+			a.live(a.wanted[id], now) || a.o.Configured(id) {
+			continue
+		}
+		_, errs, err := a.t.fenced(ctx, []op{
+			{Verb: api.KVDeleteCAS, Key: pair.Key, Index: pair.ModifyIndex}, remove(keys.der(id)), remove(keys.trouble(id)),
+		})
+		if err != nil {
+			return err
+		}
+		if len(errs) == 0 {
+			gone = append(gone, id)
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	a.t.c.logger.Info("responses that ended long ago, for certificates that nobody has any more, are removed", "count", len(gone))
+	return a.removeNames(ctx, gone)
+}
+
+// removeNames takes out of KV the names that stand for ids.
+func (a *announced) removeNames(ctx context.Context, ids []string) error {
+	pairs, _, err := a.t.c.list(ctx, a.t.c.keys.names(), 0)
+	if err != nil {
+		return err
+	}
+	for _, pair := range pairs {
+		if !slices.Contains(ids, string(pair.Value)) {
+			continue
+		}
+		// One that was given to another certificate meanwhile stays.
+		if _, _, err := a.t.fenced(ctx, []op{{Verb: api.KVDeleteCAS, Key: pair.Key, Index: pair.ModifyIndex}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeNodes takes out of KV the records of nodes that are gone: last seen TTL
+// ago by their own word, and not written between two sweeps. A node whose clock
+// is wrong still writes.
+func (a *announced) removeNodes(ctx context.Context, now time.Time) error {
+	pairs, _, err := a.t.c.list(ctx, a.t.c.keys.nodes(), 0)
+	if err != nil {
+		return err
+	}
+	before := a.nodes
+	a.nodes = make(map[string]uint64, len(pairs))
+	for _, pair := range pairs {
+		a.nodes[pair.Key] = pair.ModifyIndex
+		n, err := record.DecodeNode(strings.TrimPrefix(pair.Key, a.t.c.keys.nodes()), pair.Value)
+		if err != nil || now.Sub(n.Seen) < a.o.TTL || before[pair.Key] != pair.ModifyIndex {
+			continue
+		}
+		_, errs, err := a.t.fenced(ctx, []op{{Verb: api.KVDeleteCAS, Key: pair.Key, Index: pair.ModifyIndex}})
+		if err != nil {
+			return err
+		}
+		if len(errs) == 0 {
+			a.t.c.logger.Info("the record of a node that is gone is removed", "node", n.Node, "seen", n.Seen)
+		}
+	}
 	return nil
 }

@@ -102,29 +102,9 @@ func (c *Client) takeBack(ctx context.Context, ids []string, nonce string) {
 // outcome "unknown". What nobody took back is removed after an hour. One call
 // of fetch is made at a time.
 func (t *Term) Requests(ctx context.Context, fetch func(ctx context.Context, ids []string) map[string]record.Request) error {
-	ctx, cancel := t.bind(ctx)
-	defer cancel()
-	complaint := t.c.complaint("answering requests")
-	var index uint64
-	for {
-		pairs, next, err := t.c.list(ctx, t.c.keys.requests(), index)
-		if err == nil {
-			err = t.answer(ctx, pairs, fetch)
-		}
-		switch {
-		case ctx.Err() != nil:
-			return boundEnd(ctx)
-		case err != nil:
-			complaint.failed(err)
-			index = 0
-			t.c.pause(ctx)
-		default:
-			complaint.worked()
-			index = advance(index, next)
-			// Consul wakes whoever waits for an empty prefix at every write.
-			sleep(ctx, t.c.idle())
-		}
-	}
+	return t.watchList(ctx, t.c.keys.requests(), "answering requests", func(ctx context.Context, pairs api.KVPairs) error {
+		return t.answer(ctx, pairs, fetch)
+	})
 }
 
 // answer fetches what pairs ask for.

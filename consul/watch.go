@@ -64,3 +64,33 @@ func samePair(a, b *api.KVPair) bool {
 	return a.ModifyIndex == b.ModifyIndex && a.CreateIndex == b.CreateIndex &&
 		a.Session == b.Session && string(a.Value) == string(b.Value)
 }
+
+// watchList hands take everything below prefix, at first and whenever something
+// of it was written, until the term or ctx ends. When take or the reading
+// fails it is handed all of it again.
+func (t *Term) watchList(ctx context.Context, prefix, what string, take func(context.Context, api.KVPairs) error) error {
+	ctx, cancel := t.bind(ctx)
+	defer cancel()
+	complaint := t.c.complaint(what)
+	var index uint64
+	for {
+		pairs, next, err := t.c.list(ctx, prefix, index)
+		if err == nil {
+			err = take(ctx, pairs)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return boundEnd(ctx)
+		case err != nil:
+			complaint.failed(err)
+			index = 0
+			t.c.pause(ctx)
+		default:
+			complaint.worked()
+			index = advance(index, next)
+			// Writes come in bursts, each read is of all, and Consul wakes whoever
+			// waits for an empty prefix at every write.
+			sleep(ctx, t.c.idle())
+		}
+	}
+}

@@ -42,7 +42,7 @@ func TestAClockThatDisagreesShowsInStatus(t *testing.T) {
 		}
 		p := &parts{}
 		p.fetching.Store(f)
-		n := summed(record.Node{Node: "a", Seen: time.Now(), Trouble: p.clocks()})
+		n := p.summed(record.Node{Node: "a", Seen: time.Now(), Trouble: p.clocks()})
 		report := status.FromSnapshot(&record.Snapshot{Nodes: map[string]record.Node{"a": n}}, time.Now())
 		var table strings.Builder
 		if err := report.WriteTable(&table, status.TableOptions{}); err != nil {

@@ -98,11 +98,10 @@ func (p *parts) readCertificates(ctx context.Context) {
 
 // readAnnounced fills the holding with what nodes announced, once.
 func (p *parts) readAnnounced(ctx context.Context, term *consul.Term) error {
-	cfg := p.plan.Load().cfg
 	reading, cancel := context.WithCancel(ctx)
 	defer cancel()
 	read := false
-	err := term.Announced(reading, cfg.Announce.CertificateTTL, cfg.Announce.Max, func(all map[string]record.Certificate) {
+	err := term.Announced(reading, p.announcedOptions(), func(all consul.Announcements) {
 		p.holding.announce("", all)
 		read = true
 		cancel()

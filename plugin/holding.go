@@ -11,12 +11,16 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/consul-ocsp/consul-ocsp/consul"
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
 )
+
+// reasonAnnounceMax says that nodes announce more than announce.max.
+const reasonAnnounceMax = "announce-max"
 
 // issuerRetry is how long an issuer that could not be downloaded is left alone.
 const issuerRetry = time.Minute
@@ -44,6 +48,7 @@ type holding struct {
 	refused   map[string]string
 	excluded  []string // allow-lists that were complained of
 	shared    shared
+	heard     map[string]consul.Announcements // what else came of it, by datacenter
 }
 
 // take puts in what an inventory found. A certificate whose issuer is in none
@@ -140,13 +145,13 @@ func (h *holding) trouble(job, name, reason string, err error) record.NodeTroubl
 // announce puts in the certificates that the nodes of a datacenter announced,
 // checked; those that are refused are logged once and left out. The map is not
 // changed by anybody any more.
-func (h *holding) announce(datacenter string, certificates map[string]record.Certificate) {
+func (h *holding) announce(datacenter string, all consul.Announcements) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.records == nil {
-		h.records = map[string]map[string]record.Certificate{}
+		h.records, h.heard = map[string]map[string]record.Certificate{}, map[string]consul.Announcements{}
 	}
-	h.records[datacenter] = certificates
+	h.records[datacenter], h.heard[datacenter] = all.Certificates, all
 	h.judge(h.announced)
 }
 
@@ -331,4 +336,46 @@ func (h *holding) troubles() []record.NodeTrouble {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Concat(h.problems, h.issuerProblems)
+}
+
+// has reports whether the agent's own files hold the certificate, or nodes of
+// any datacenter announce it.
+func (h *holding) has(id string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if _, ok := h.announced[id]; ok {
+		return true
+	}
+	return slices.ContainsFunc(h.own, func(c inventory.Certificate) bool { return c.ID == id })
+}
+
+// announcementTroubles are what is wrong with what other nodes announce, while
+// this agent leads: the first, by id, and how many there are.
+func (h *holding) announcementTroubles() (first []record.NodeTrouble, count int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := time.Now().UTC()
+	why := maps.Clone(h.refused)
+	if why == nil {
+		why = map[string]string{}
+	}
+	ignored := 0
+	for _, all := range h.heard {
+		ignored += all.Ignored
+		maps.Copy(why, all.Refused)
+	}
+	if ignored > 0 {
+		count++
+		first = append(first, record.NodeTrouble{Reason: reasonAnnounceMax, Since: now,
+			Error: fmt.Sprintf("%d announced certificates are not followed: announce.max is %d", ignored, h.plan.cfg.Announce.Max)})
+	}
+	count += len(why)
+	records := h.everywhere()
+	for _, id := range slices.Sorted(maps.Keys(why)) {
+		if len(first) == record.MaxNodeTrouble {
+			break
+		}
+		first = append(first, record.NodeTrouble{ID: id, Job: records[id].Job, Name: records[id].Name, Reason: reasonCertificate, Error: why[id], Since: now})
+	}
+	return first, count
 }

@@ -50,12 +50,11 @@ func (p *parts) lead(ctx context.Context, term *consul.Term, who record.Leader) 
 // that nothing that is fresh in either is fetched again; then work starts.
 func (p *parts) leadIn(ctx context.Context, term *consul.Term, datacenter string, publisher fetcher.Publisher,
 	renamed <-chan struct{}, work func(ctx context.Context) error) error {
-	cfg := p.plan.Load().cfg
 	group, ctx := errgroup.WithContext(ctx) // every goroutine of it ends with ctx
 	ready := make(chan struct{})
 	first := true
 	group.Go(func() error {
-		return term.Announced(ctx, cfg.Announce.CertificateTTL, cfg.Announce.Max, func(all map[string]record.Certificate) {
+		return term.Announced(ctx, p.announcedOptions(), func(all consul.Announcements) {
 			p.holding.announce(datacenter, all)
 			if first {
 				first = false
@@ -63,6 +62,7 @@ func (p *parts) leadIn(ctx context.Context, term *consul.Term, datacenter string
 			}
 			wake(p.retarget)
 			p.rename()
+			wake(p.report)
 		})
 	})
 	group.Go(func() error {
@@ -88,6 +88,12 @@ func (p *parts) rename() {
 	for _, o := range p.outlets {
 		wake(o.renamed)
 	}
+}
+
+// announcedOptions say which announcements the leader follows.
+func (p *parts) announcedOptions() consul.AnnouncedOptions {
+	cfg := p.plan.Load().cfg
+	return consul.AnnouncedOptions{TTL: cfg.Announce.CertificateTTL, Max: cfg.Announce.Max, Configured: p.holding.has}
 }
 
 // publishNames keeps the ids behind configured names in step with the

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/consul-ocsp/consul-ocsp/consul"
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
@@ -49,7 +50,7 @@ func BenchmarkAnnouncedMemory(b *testing.B) {
 		records[id] = c
 	}
 	h := &holding{logger: hclog.NewNullLogger(), plan: &plan{cfg: &hclconfig.Config{}}}
-	h.announce("", records)
+	h.announce("", consul.Announcements{Certificates: records})
 	f := fetcher.New(fetcher.Config{})
 	f.Set(h.targets())
 	after := heap()

@@ -120,7 +120,7 @@ func (p *parts) node(name, instance string) record.Node {
 	}
 	n.Trouble = append(n.Trouble, p.clocks()...)
 	if !cfg.HasRole("deliver") {
-		return summed(n)
+		return p.summed(n)
 	}
 	notAsked := p.holding.notAsked(n.Seen)
 	for _, s := range p.writer.States() {
@@ -139,7 +139,7 @@ func (p *parts) node(name, instance string) record.Node {
 			n.Stapled++
 		}
 	}
-	return summed(n)
+	return p.summed(n)
 }
 
 // clocks are the responders whose clock and ours disagree.
@@ -184,7 +184,14 @@ func troublesOf(s writer.State) []record.NodeTrouble {
 	return troubles
 }
 
-func summed(n record.Node) record.Node {
+// summed counts the troubles, and adds what is wrong with others' announcements
+// where this agent leads.
+func (p *parts) summed(n record.Node) record.Node {
 	n.Troubles = len(n.Trouble)
+	if p.fetching.Load() != nil && p.consul != nil {
+		first, count := p.holding.announcementTroubles()
+		n.Trouble = append(n.Trouble, first...)
+		n.Troubles += count
+	}
 	return n
 }

@@ -30,6 +30,7 @@ func Reasons() []ReasonMeaning {
 		list[i].Meanings = append(list[i].Meanings, meaning)
 	}
 	add(reasonCertificate, "a file holds no usable certificate, or an announced one is not believed")
+	add(reasonAnnounceMax, "nodes announce more certificates than the leader follows")
 	add(fetcher.Off, "fetching is switched off")
 	for _, m := range fetcher.Reasons() {
 		add(m.Reason, m.Meaning)

@@ -22,7 +22,7 @@ import (
 )
 
 // benchStart is how many certificates the starting node has.
-const benchStart = 2_000
+const benchStart = 10_000
 
 // starting is a node before its start: everything is published, a HAProxy
 // serves all certificates and takes responses for them, the disk is empty.
