@@ -125,6 +125,8 @@ type certDetail struct {
 	// ocspKey is the CertID (DER in hex) of the response that belongs to this
 	// name. Empty: none was loaded for it, or on 2.6 an empty one.
 	ocspKey string
+	file    string // of the certificate; HAProxy says it from 3.2 on
+	updates bool   // it fetches the response itself; HAProxy says it from 3.2 on
 }
 
 func parseCertDetail(answer string) (certDetail, error) {
@@ -134,6 +136,8 @@ func parseCertDetail(answer string) (certDetail, error) {
 		serial:  fields["Serial"],
 		sha1:    strings.ToLower(fields["SHA1 FingerPrint"]),
 		ocspKey: strings.ToLower(fields["OCSP Response Key"]),
+		file:    fields["Crt filename"],
+		updates: strings.Contains(fields["Option"], "ocsp-update"),
 	}
 	if d.name == "" || len(d.sha1) != 40 {
 		return certDetail{}, errors.New("not the description of a certificate")

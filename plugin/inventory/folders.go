@@ -25,6 +25,7 @@ func patternFolders(sources []Source) map[string]bool {
 			}
 		}
 		paths = append(append(paths, s.CrtLists...), s.HAProxyConfigs...)
+		paths = append(paths, s.Discovered...)
 	}
 	return foldersOf(paths)
 }

@@ -63,6 +63,11 @@ func (r *reader) read(sources []Source) ([]Certificate, []Problem) {
 			}
 		}
 		l.addListed(s.Job, listing)
+		for _, path := range s.Discovered {
+			if path = filepath.Clean(path); !l.paths[place{s.Job, path}] {
+				l.addFound(s.Job, path, "", listing)
+			}
+		}
 	}
 	r.texts = l.nextTexts
 	r.last = make(map[place]Certificate, len(l.certs))

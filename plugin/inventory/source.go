@@ -14,6 +14,8 @@ type Source struct {
 	// configuration: the files of one process in the order in which it reads them.
 	// What they say of files beside certificates holds for all of the source.
 	CrtLists, HAProxyConfigs []string
+	// Discovered are files that a running HAProxy serves.
+	Discovered []string
 }
 
 // Single is one certificate, named by the operator. Paths are absolute.
