@@ -74,8 +74,8 @@ type Client struct {
 	// missed has a token when publications were missed: what nodes announced
 	// may be gone too.
 	missed chan struct{}
-	// left has the ids of own sessions that could not be ended.
-	left sync.Map
+	// over has the ids of own sessions of former terms: few, in an agent's life.
+	over sync.Map
 
 	namespace, partition string
 }

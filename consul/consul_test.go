@@ -15,7 +15,7 @@ import (
 )
 
 // patience is how long a test waits for what has to happen.
-const patience = 30 * time.Second
+const patience = 60 * time.Second
 
 // TestConsul runs everything that can share one server; each test has keys of
 // its own.
@@ -45,6 +45,7 @@ func TestConsul(t *testing.T) {
 		"Follow":              testFollow,
 		"FollowRing":          testFollowRing,
 		"FollowFirst":         testFollowFirst,
+		"FollowGaps":          testFollowGaps,
 		"FollowResync":        testFollowResync,
 		"FollowHostile":       testFollowHostile,
 		"FollowWake":          testFollowWake,

@@ -2,6 +2,7 @@ package consul
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/hashicorp/consul/api"
@@ -10,8 +11,9 @@ import (
 // Guard watches head until the term or ctx ends, and reconciles when it shows
 // what this term did not write: nothing else tells that a snapshot was
 // restored, or that somebody writes by hand. Call it after the first Reconcile;
-// it must not run twice. It returns nil when ctx ended, and an error that is
-// [ErrNotLeader] when the term did.
+// it must not run twice. It returns nil when ctx ended, an error that is
+// [ErrNotLeader] when the term did, and a [FormatError] where a newer agent's
+// records are there now.
 func (t *Term) Guard(ctx context.Context, m Mirror) error {
 	ctx, cancel := t.bind(ctx)
 	var watching sync.WaitGroup
@@ -30,8 +32,10 @@ func (t *Term) Guard(ctx context.Context, m Mirror) error {
 		case <-ctx.Done():
 		case <-t.doubt:
 			t.c.logger.Warn("consul holds what this leader did not publish: comparing all of it")
-			if err := t.Reconcile(ctx, m); ctx.Err() != nil {
+			if err := t.mend(ctx, m); ctx.Err() != nil {
 				break
+			} else if errors.As(err, new(*FormatError)) {
+				return err
 			} else if err != nil {
 				complaint.failed(err)
 				t.doubts()
@@ -45,6 +49,21 @@ func (t *Term) Guard(ctx context.Context, m Mirror) error {
 		}
 		return boundEnd(ctx)
 	}
+}
+
+// mend makes all that this term has written be there again.
+func (t *Term) mend(ctx context.Context, m Mirror) error {
+	if err := t.Reconcile(ctx, m); err != nil {
+		return err
+	}
+	t.forgetTroubles()
+	if err := t.claimFormat(ctx); err != nil {
+		return err
+	}
+	if names := t.names.Load(); names != nil {
+		return t.writeNames(ctx, *names)
+	}
+	return nil
 }
 
 // foreign reports whether head is not what this term published last. It looks

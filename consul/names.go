@@ -10,8 +10,14 @@ import (
 
 // Names publishes which certificate is behind each "job/name" now. A name that
 // is not among them stays as it is; one that can't be part of a key is left
-// out, and said in the log. An outage is waited out.
+// out, and said in the log. An outage is waited out. Guard writes them again
+// where it finds another history in KV.
 func (t *Term) Names(ctx context.Context, names map[string]string) error {
+	t.names.Store(&names)
+	return t.writeNames(ctx, names)
+}
+
+func (t *Term) writeNames(ctx context.Context, names map[string]string) error {
 	ctx, cancel := t.bind(ctx)
 	defer cancel()
 	pairs, _, err := t.c.list(ctx, t.c.keys.names(), 0)

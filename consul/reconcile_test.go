@@ -137,6 +137,30 @@ func testGuard(t *testing.T, s *consultest.Server) {
 	}
 	restored("head and the responses deleted")
 
+	// What is beside the responses comes back too, or goes again.
+	if err := term.Names(t.Context(), map[string]string{"edge/www": id}); err != nil {
+		t.Fatal(err)
+	}
+	if err := term.Trouble(t.Context(), id, nil); err != nil {
+		t.Fatal(err)
+	}
+	former, err := (&record.Trouble{Reason: "timeout"}).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	erase(t, s, c.keys.names())
+	erase(t, s, c.keys.format())
+	put(t, s, c.keys.trouble(id), former)
+	erase(t, s, c.keys.head())
+	restored("head, names and format deleted")
+	eventually(t, "the name", func() bool { return string(value(t, s, c.keys.name("edge", "www"))) == id })
+	if got := string(value(t, s, c.keys.format())); got != "1" {
+		t.Errorf("v1/format = %q", got)
+	}
+	if err := term.Trouble(t.Context(), id, nil); err != nil || value(t, s, c.keys.trouble(id)) != nil {
+		t.Errorf("a trouble from another history stays: %v", err)
+	}
+
 	// What a restored snapshot looks like: an older head and older responses.
 	putStaple(t, s, c, response(id, 1))
 	put(t, s, c.keys.head(), record.Head{Generation: 1, Nonce: "of-old", Before: "-"}.Encode())

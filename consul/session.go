@@ -140,8 +140,8 @@ func (s *session) renewOnce(limit time.Duration) (*api.SessionEntry, error) {
 	return entry, err
 }
 
-// close ends the session, also in Consul if that answers in time. If not, it is
-// known as one of this agent's that nobody uses any more.
+// close ends the session, also in Consul if that answers in time. It stays
+// known as one of this agent's that is over.
 func (s *session) close() {
 	s.cancel(errors.New("the session was closed"))
 	<-s.done
@@ -149,16 +149,16 @@ func (s *session) close() {
 	defer cancel()
 	if _, err := s.c.api.Session().Destroy(s.id, (&api.WriteOptions{}).WithContext(ctx)); err != nil {
 		s.c.logger.Debug("the session stays for now", "error", err)
-		s.c.left.Store(s.id, true)
 	}
+	s.c.over.Store(s.id, true)
 }
 
-// clear gives back a lock that a session of this agent still has which could
-// not be ended, as in an outage: otherwise nobody would lead until Consul ends
-// it, which it does twice its time after the servers are back. It reports false
-// for anybody else's.
+// clear gives back a lock that has a session of this agent which is over: one
+// that could not be ended in an outage, or that a restored snapshot brought
+// back. Otherwise nobody would lead until Consul ends it, twice its time after
+// its servers are back. It reports false for anybody else's.
 func (c *Client) clear(ctx context.Context, lock *api.KVPair) (bool, error) {
-	if _, own := c.left.Load(lock.Session); !own {
+	if _, own := c.over.Load(lock.Session); !own {
 		return false, nil
 	}
 	options, cancel := c.write(ctx)
@@ -169,6 +169,5 @@ func (c *Client) clear(ctx context.Context, lock *api.KVPair) (bool, error) {
 	if _, err := c.api.Session().Destroy(lock.Session, options); err != nil {
 		c.logger.Debug("a former session stays until its time is over", "error", err)
 	}
-	c.left.Delete(lock.Session)
 	return true, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/consul/api"
 
@@ -28,6 +29,8 @@ type Term struct {
 
 	troubleMu sync.Mutex
 	troubles  map[string]bool // ids with a v1/trouble; nil until it was read
+
+	names atomic.Pointer[map[string]string] // as last published; nil for never
 }
 
 func newTerm(c *Client, s *session) *Term {

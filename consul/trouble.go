@@ -41,7 +41,8 @@ func (t *Term) Trouble(ctx context.Context, id string, tr *record.Trouble) error
 	return t.write(ctx, []op{set(key, text)}, false)
 }
 
-// readTroubles learns, once a term, what the leaders before have left.
+// readTroubles learns, once a term and after KV turned out to have another
+// history, what is there from before.
 func (t *Term) readTroubles(ctx context.Context) error {
 	if t.troubles != nil {
 		return nil
@@ -55,4 +56,10 @@ func (t *Term) readTroubles(ctx context.Context) error {
 		t.troubles[strings.TrimPrefix(name, t.c.keys.troubles())] = true
 	}
 	return nil
+}
+
+func (t *Term) forgetTroubles() {
+	t.troubleMu.Lock()
+	defer t.troubleMu.Unlock()
+	t.troubles = nil
 }
