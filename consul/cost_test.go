@@ -3,6 +3,7 @@ package consul
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"testing"
 	"time"
 
@@ -88,6 +89,17 @@ func testFollowCost(t *testing.T, s *consultest.Server) {
 			t.Errorf("60 changes woke a node %d times", many["other"].heads)
 		}
 		round(burst)
+		// What nodes say of themselves wakes none of the others.
+		still := flows["other"].read()
+		for i := range 50 {
+			if err := term.c.ClaimNode(ctx, fmt.Sprintf("web-%d", i), "a"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		round(1)
+		if woken := flows["other"].since(still).heads; woken != 1 {
+			t.Errorf("50 reports of nodes and one change woke a node %d times", woken)
+		}
 		for _, n := range []*node{holder, bystander} {
 			if len(n.c.missed) > 0 {
 				t.Error("a node missed publications in a burst")

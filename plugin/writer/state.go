@@ -58,11 +58,11 @@ type TargetState struct {
 // States are sorted by job, name and path.
 func (w *Writer) States() []State {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	states := make([]State, 0, len(w.entries))
 	for _, e := range w.entries {
 		states = append(states, w.state(e))
 	}
+	w.mu.Unlock() // sorting thousands takes longer than listing them
 	slices.SortFunc(states, State.compare)
 	return states
 }
