@@ -31,6 +31,7 @@ func Reasons() []ReasonMeaning {
 	}
 	add(reasonCertificate, "a file holds no usable certificate, or an announced one is not believed")
 	add(reasonAnnounceMax, "nodes announce more certificates than the leader follows")
+	add(ReasonFallback, "the cluster does not fetch, so the node does for its own certificates")
 	add(fetcher.Off, "fetching is switched off")
 	for _, m := range fetcher.Reasons() {
 		add(m.Reason, m.Meaning)

@@ -80,6 +80,7 @@ func TestFiguresAreThoseOfTheReadme(t *testing.T) {
 		Turns:    map[string]uint64{fetcher.Fetched: 3, fetcher.Failed: 1},
 		Failures: map[string]uint64{"timeout": 1}, Remarks: map[string]uint64{fetcher.ContentType: 4},
 	})
+	m.fallback(true)
 	m.process()
 	got := told()
 	names := map[string]bool{}
