@@ -28,6 +28,7 @@ func (k keys) certificates() string          { return k.root + "v1/certificate/"
 func (k keys) certificate(id string) string  { return k.certificates() + id }
 func (k keys) nodes() string                 { return k.root + "v1/node/" }
 func (k keys) node(name string) string       { return k.nodes() + name }
+func (k keys) told() string                  { return k.root + "v1/told" }
 func (k keys) requests() string              { return k.root + "v1/request/" }
 func (k keys) request(id string) string      { return k.requests() + id }
 

@@ -109,6 +109,10 @@ func TestFull(t *testing.T) {
 		},
 	}
 	want.Service = &Service{Name: "ocsp-staples", Tags: []string{"edge", "tls 1.3"}}
+	want.OnEvent = OnEvent{
+		Command: []string{"/usr/local/bin/tell", "operators"}, Webhook: "https://hooks.example.com/staples?key=geheim",
+		Events: []string{"revoked", "expiring"}, Timeout: 10 * time.Second,
+	}
 	want.Announce = Announce{CertificateTTL: 24 * time.Hour, Names: true, Max: 1000}
 	want.Fetch = top
 	want.Jobs = []Job{{
@@ -157,7 +161,8 @@ func TestFullHasEverythingThatWorks(t *testing.T) {
 			}
 		}
 	}
-	untouched(*Default(), *c, "LogOCSPUpdate", "HTTP", "Pull", "OnEvent")
+	untouched(*Default(), *c, "LogOCSPUpdate", "HTTP", "Pull")
+	untouched(Default().OnEvent, c.OnEvent)
 	untouched(DefaultConsul(), *c.Consul, "TokenFile")
 	untouched(DefaultConsul().TLS, c.Consul.TLS)
 	untouched(Default().Announce, c.Announce)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/consul"
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
+	"github.com/consul-ocsp/consul-ocsp/plugin/event"
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
@@ -53,7 +54,7 @@ func Fetch(ctx context.Context, cfg *hclconfig.Config, fo FetchOptions, o Option
 	p.readCertificates(ctx)
 	report := &FetchReport{}
 	if p.consul == nil {
-		err := p.pass(ctx, p.store, fo, report)
+		err := p.pass(ctx, ownName(cfg.NodeName), p.store, fo, report)
 		return report, err
 	}
 	instance, err := p.store.Instance()
@@ -74,7 +75,7 @@ func Fetch(ctx context.Context, cfg *hclconfig.Config, fo FetchOptions, o Option
 				return err
 			}
 		}
-		if err := p.pass(ctx, term, fo, report); err != nil || fo.DryRun {
+		if err := p.pass(ctx, name, term, fo, report); err != nil || fo.DryRun {
 			return err
 		}
 		return term.Names(ctx, p.holding.names())
@@ -115,8 +116,14 @@ func (p *parts) readAnnounced(ctx context.Context, term *consul.Term) error {
 	return err
 }
 
-// pass fetches and publishes, and adds what came of it to the report.
-func (p *parts) pass(ctx context.Context, publisher fetcher.Publisher, fo FetchOptions, report *FetchReport) error {
+// publisher is where a pass publishes, and what it has told of events is kept.
+type publisher interface {
+	fetcher.Publisher
+	event.Memory
+}
+
+// pass fetches and publishes, tells events, and adds what came of it to the report.
+func (p *parts) pass(ctx context.Context, node string, publisher publisher, fo FetchOptions, report *FetchReport) error {
 	f := fetcher.New(fetcher.Config{
 		Store: p.store, Publisher: publisher, Client: p.client, Logger: p.options.Logger.Named("fetcher"),
 	})
@@ -129,6 +136,9 @@ func (p *parts) pass(ctx context.Context, publisher fetcher.Publisher, fo FetchO
 		Force: fo.Force, DryRun: fo.DryRun,
 		Only: func(t fetcher.Target) bool { return fo.Name == "" || t.Job+"/"+t.Name == fo.Name },
 	})
+	if !fo.DryRun {
+		p.tellResults(ctx, node, publisher, results)
+	}
 	for _, r := range results {
 		result := FetchResult{
 			ID: r.Target.ID, Job: r.Target.Job, Name: r.Target.Name,

@@ -22,7 +22,8 @@ const gather = time.Second
 // Each further datacenter has a lock of its own: see outlet.
 func (p *parts) lead(ctx context.Context, term *consul.Term, who record.Leader) error {
 	group, ctx := errgroup.WithContext(ctx) // every goroutine of it ends with ctx
-	publisher := fanout{home: term, outlets: p.outlets}
+	teller := p.newTeller(who.Node, term)
+	publisher := observedPublisher{fanout{home: term, outlets: p.outlets}, teller}
 	for _, o := range p.outlets {
 		group.Go(func() error {
 			return o.client.Campaign(ctx, who, func(ctx context.Context, term *consul.Term) error {
@@ -34,9 +35,14 @@ func (p *parts) lead(ctx context.Context, term *consul.Term, who record.Leader) 
 	}
 	group.Go(func() error {
 		return p.leadIn(ctx, term, "", publisher, p.renamed, func(ctx context.Context) error {
-			return p.fetch(ctx, fetcher.New(fetcher.Config{
-				Store: p.store, Publisher: publisher, Client: p.client, Gather: gather, Logger: p.options.Logger.Named("fetcher"),
-			}))
+			group, ctx := errgroup.WithContext(ctx) // every goroutine of it ends with ctx
+			group.Go(func() error { return p.tell(ctx, teller, teller.Leader) })
+			group.Go(func() error {
+				return p.fetch(ctx, fetcher.New(fetcher.Config{
+					Store: p.store, Publisher: publisher, Client: p.client, Gather: gather, Logger: p.options.Logger.Named("fetcher"),
+				}))
+			})
+			return group.Wait()
 		})
 	})
 	return group.Wait()

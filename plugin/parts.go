@@ -12,6 +12,7 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/consul"
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
+	"github.com/consul-ocsp/consul-ocsp/plugin/event"
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
@@ -38,6 +39,8 @@ type parts struct {
 	fetching atomic.Pointer[fetcher.Fetcher]
 	// alone is set while the node fetches for itself.
 	alone atomic.Pointer[alone]
+	// telling is who tells events; nil while another agent leads.
+	telling atomic.Pointer[event.Teller]
 
 	// read is closed, once, when the certificates were read for the first time.
 	read chan struct{}
@@ -232,10 +235,14 @@ func (p *parts) findIssuers(ctx context.Context) error {
 // fetchAlone is the elected role where there is nobody to elect: the store is
 // where responses are published.
 func (p *parts) fetchAlone(ctx context.Context) error {
+	teller := p.newTeller(ownName(p.plan.Load().cfg.NodeName), p.store)
 	f := fetcher.New(fetcher.Config{
-		Store: p.store, Publisher: p.store, Client: p.client, Logger: p.options.Logger.Named("fetcher"),
+		Store: p.store, Publisher: observedPublisher{p.store, teller}, Client: p.client, Logger: p.options.Logger.Named("fetcher"),
 	})
-	return p.fetch(ctx, f)
+	group, ctx := errgroup.WithContext(ctx) // every goroutine of it ends with ctx
+	group.Go(func() error { return p.tell(ctx, teller, func() {}) })
+	group.Go(func() error { return p.fetch(ctx, f) })
+	return group.Wait()
 }
 
 // fetch runs a fetcher with the targets of the holding, as they change.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/go-metrics"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/event"
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
@@ -35,6 +36,7 @@ func (p *parts) measure(ctx context.Context) error {
 		m.revoked(p.writer.States(), leads)
 		m.fetching(leads, counts)
 		m.fallback(p.alone.Load() != nil)
+		m.events(p.telling.Load())
 		m.process()
 		select {
 		case <-tick.C:
@@ -51,6 +53,9 @@ type meter struct {
 	last fetcher.Counts
 	// reasons are those of the troubles that were last told of.
 	reasons map[string]int
+
+	by       *event.Teller // whose totals lastTold are
+	lastTold event.Counts
 }
 
 // node tells how this node stands: how many certificates it delivers, how many
@@ -133,6 +138,21 @@ func (m *meter) fallback(on bool) {
 		value = 1
 	}
 	m.SetGauge([]string{"fallback", "active"}, value)
+}
+
+// events tells how many events were told.
+func (m *meter) events(t *event.Teller) {
+	if t != m.by {
+		m.by, m.lastTold = t, event.Counts{}
+	}
+	if t == nil {
+		return
+	}
+	now := t.Counts()
+	m.count([]string{"events", "sent"}, now.Sent, m.lastTold.Sent, nil)
+	m.count([]string{"events", "failed"}, now.Failed, m.lastTold.Failed, nil)
+	m.count([]string{"events", "dropped"}, now.Dropped, m.lastTold.Dropped, nil)
+	m.lastTold = now
 }
 
 // process tells what the agent itself takes, by the names of Consul's agent.

@@ -2,7 +2,10 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
@@ -10,12 +13,15 @@ import (
 
 // A certificate that its CA puts on hold is stapled as revoked on every node, and
 // as good again when it is released; nothing else is delayed or reloaded. Status,
-// log and monitoring say when and why, and nothing of it afterwards.
+// log and monitoring say when and why, and nothing of it afterwards. Whoever is
+// told of events hears of each once, although the leader changes in between.
 func TestCertificateHold(t *testing.T) {
 	t.Parallel()
 	const www, shop = "www.example.test", "shop.example.test"
 	c := newCluster(t, newAuthority(t, testca.ResponderOptions{}))
-	c.startFetcher(t, "fetcher", "")
+	told := filepath.Join(t.TempDir(), "told")
+	c.more = fmt.Sprintf("on_event {\n  command = [\"/bin/sh\", \"-c\", \"echo $CONSUL_OCSP_EVENT $CONSUL_OCSP_NODE $CONSUL_OCSP_NAME >> %s\"]\n}\n", told)
+	first := c.startFetcher(t, "fetcher", "")
 	c.addNodes(t, 2, testca.IssueOptions{MustStaple: true}, www, shop)
 	c.served(t, www, "good")
 	c.served(t, shop, "good")
@@ -48,15 +54,28 @@ func TestCertificateHold(t *testing.T) {
 		t.Errorf("status -json does not give the reason:\n%s", out)
 	}
 
+	if code := c.fetcher.stop(t, syscall.SIGTERM); code != exitOK {
+		t.Errorf("the fetcher ends with %d", code)
+	}
+	c.startFetcher(t, "fetcher-2", "min_delay = \"1s\"\n  max_delay = \"1s\"")
+	c.fetcher.says(t, "certificate is still revoked")
+
 	if err := c.authority.Release(www); err != nil {
 		t.Fatal(err)
 	}
 	c.served(t, www, "good")
 	c.served(t, shop, "good")
 	c.fetcher.says(t, "[INFO]  consul-ocsp.fetcher: certificate is no longer revoked: certificate=edge/"+www)
-	if n := strings.Count(c.fetcher.log.String(), "certificate is revoked"); n != 1 {
+	if n := strings.Count(first.log.String()+c.fetcher.log.String(), "certificate is revoked"); n != 1 {
 		t.Errorf("the log says %d times that it was revoked", n)
 	}
+	eventually(t, "events", func() error {
+		text, err := os.ReadFile(told)
+		if want := "leader fetcher\nrevoked fetcher " + www + "\nleader fetcher-2\nrecovered fetcher-2 " + www + "\n"; string(text) != want {
+			return fmt.Errorf("told:\n%s\nwant\n%s, %v", text, want, err)
+		}
+		return nil
+	})
 	c.monitored(t, exitOK, "CONSUL-OCSP OK - 2 staples")
 	for _, n := range c.nodes {
 		eventually(t, "file", func() error {

@@ -154,5 +154,6 @@ func FuzzDecode(f *testing.F) {
 		_, _ = DecodeNode("n", b)
 		_, _ = DecodeTrouble(b)
 		_, _ = DecodeLeader(b)
+		_, _ = DecodeTold(b)
 	})
 }

@@ -14,6 +14,7 @@
 //	staple/<id>.json    the response and its meta
 //	trouble/<id>.json   why the last fetches failed
 //	issuer/<id>.der     an issuer certificate found through the leaf's AIA
+//	told.json           what was told of events, without Consul
 //	instance            a random word, made once
 //	node.json           what the node says of itself while it can't tell Consul
 //	lock                held while one of the above is replaced
@@ -55,6 +56,7 @@ const (
 	staples  = "staple"
 	troubles = "trouble"
 	issuers  = "issuer"
+	told     = "told.json"
 )
 
 // Open opens the data_dir, made with mode 0700 where it is absent; dir is an

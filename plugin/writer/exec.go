@@ -5,17 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"strings"
-	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
-)
 
-// maxOutput bounds what is kept and logged of a command's output.
-const maxOutput = 4 << 10
+	"github.com/consul-ocsp/consul-ocsp/plugin/program"
+)
 
 // command is a Target that runs a program.
 type command struct {
@@ -59,42 +54,16 @@ func (c *command) Install(ctx context.Context, s Staple) (Outcome, error) {
 	if len(c.args) == 0 {
 		return Outcome{}, refuse(ReasonExec, "no command")
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	var out bounded
-	cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...)
-	cmd.Env = append(inherited(), environment(s)...)
-	cmd.Stdin = bytes.NewReader(s.Facts.DER)
-	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	// A grandchild that left the group may keep the output open.
-	cmd.WaitDelay = time.Second
-	err := cmd.Run()
-	if errors.Is(err, exec.ErrWaitDelay) && cmd.ProcessState.Success() {
-		err = nil // it left something running that holds the output open
-	}
+	output, err := program.Run(ctx, c.args, environment(s), bytes.NewReader(s.Facts.DER), c.timeout)
 	switch {
 	case err == nil:
-		c.log.Debug("command ran", "command", c.args[0], "job", s.Certificate.Job, "name", s.Certificate.Name, "output", out.String())
+		c.log.Debug("command ran", "command", c.args[0], "job", s.Certificate.Job, "name", s.Certificate.Name, "output", output)
 		return Outcome{How: "run"}, nil
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return Outcome{}, refuse(ReasonTimeout, "%s: killed after %s: %s", c.args[0], c.timeout, out.String())
+	case errors.Is(err, program.ErrTimeout):
+		return Outcome{}, refuse(ReasonTimeout, "%s: killed after %s: %s", c.args[0], c.timeout, output)
 	default:
-		return Outcome{}, &Error{Reason: ReasonExec, Err: fmt.Errorf("%s: %w: %s", c.args[0], err, out.String())}
+		return Outcome{}, &Error{Reason: ReasonExec, Err: fmt.Errorf("%w: %s", err, output)}
 	}
-}
-
-// inherited is our own environment without the variables that we set and
-// without Consul's token: who needs that in a command gives it there.
-func inherited() []string {
-	var env []string
-	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "CONSUL_OCSP_") && !strings.HasPrefix(v, "CONSUL_HTTP_TOKEN=") {
-			env = append(env, v)
-		}
-	}
-	return env
 }
 
 func environment(s Staple) []string {
@@ -113,29 +82,4 @@ func environment(s Staple) []string {
 		"CONSUL_OCSP_THIS_UPDATE=" + s.Facts.ThisUpdate.UTC().Format(time.RFC3339),
 		"CONSUL_OCSP_NEXT_UPDATE=" + next,
 	}
-}
-
-// bounded keeps the first maxOutput bytes written to it and drops the rest.
-type bounded struct {
-	b       bytes.Buffer
-	dropped bool
-}
-
-func (o *bounded) Write(p []byte) (int, error) {
-	room := maxOutput - o.b.Len()
-	if len(p) > room {
-		o.b.Write(p[:room])
-		o.dropped = true
-		return len(p), nil
-	}
-	return o.b.Write(p)
-}
-
-// String is the output on one line.
-func (o *bounded) String() string {
-	s := strings.Join(strings.Fields(strings.ToValidUTF8(o.b.String(), "?")), " ")
-	if o.dropped {
-		s += " …"
-	}
-	return s
 }

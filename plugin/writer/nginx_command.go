@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/program"
 )
 
 const (
@@ -38,7 +40,7 @@ func runReload(ctx context.Context, args []string) (string, error) {
 	defer cancel()
 	out, messages := capped{limit: maxDump}, capped{limit: maxDump}
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.Env = inherited()
+	cmd.Env = program.Environment()
 	cmd.Stdout, cmd.Stderr = &out, &messages
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
@@ -49,8 +51,8 @@ func runReload(ctx context.Context, args []string) (string, error) {
 	}
 	if err != nil {
 		text := strings.Join(strings.Fields(strings.ToValidUTF8(messages.String(), "?")), " ")
-		if len(text) > maxOutput {
-			text = "… " + text[len(text)-maxOutput:]
+		if len(text) > program.MaxOutput {
+			text = "… " + text[len(text)-program.MaxOutput:]
 		}
 		return "", fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, text)
 	}

@@ -167,19 +167,20 @@ job "edge" {
   }
 }
 
+# Whom the agent that fetches tells when something happens.
+on_event {
+  command = [] # run without a shell; the event is JSON on its standard input, and CONSUL_OCSP_EVENT, …
+  webhook = "" # URL; the event is posted as JSON
+  events  = ["revoked", "expiring", "recovered", "leader"]
+  timeout = "30s"
+}
+
 # These are read and checked as well, but this version can do nothing with them
 # and accepts them at their defaults only. Blocks whose presence would already
 # mean something are commented out.
 
 log_ocsp_update = false
 
-
-on_event {
-  command = []
-  webhook = ""
-  events  = ["revoked", "expiring", "recovered", "leader"]
-  timeout = "30s"
-}
 
 # http           { address = … }
 # pull           { address = … }

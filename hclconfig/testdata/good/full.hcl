@@ -22,6 +22,13 @@ telemetry {
   dogstatsd_tags   = ["edge"]
 }
 
+on_event {
+  command = ["/usr/local/bin/tell", "operators"]
+  webhook = "https://hooks.example.com/staples?key=geheim"
+  events  = ["revoked", "expiring"]
+  timeout = "10s"
+}
+
 consul {
   address     = "https://consul.example.com:8501"
   token       = "11111111-2222-3333-4444-555555555555"
