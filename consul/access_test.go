@@ -76,6 +76,12 @@ func testRoles(t *testing.T, s *consultest.Server) {
 	if err := web.AnnounceOnce(t.Context(), certs, AnnounceOptions{}); err != nil {
 		t.Error(err)
 	}
+	if ok, _, err := web.TakeReload(t.Context(), reloaderOf("web-1"), 1, false); !ok || err != nil {
+		t.Errorf("a turn to reload: %v, %v", ok, err)
+	}
+	if err := web.GiveReload(t.Context(), reloaderOf("web-1"), ""); err != nil {
+		t.Error(err)
+	}
 	current, stop := listen(t, leader, 0)
 	eventually(t, "the announced certificates", func() bool { return len(current()) == 2 })
 	if err := stop(); err != nil {

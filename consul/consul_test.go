@@ -66,6 +66,8 @@ func TestConsul(t *testing.T) {
 		"LastSync":            testLastSync,
 		"Requests":            testRequests,
 		"RequestUnanswered":   testRequestUnanswered,
+		"ReloadTurns":         testReloadTurns,
+		"ReloadStops":         testReloadStops,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -31,6 +31,7 @@ func (k keys) node(name string) string       { return k.nodes() + name }
 func (k keys) told() string                  { return k.root + "v1/told" }
 func (k keys) requests() string              { return k.root + "v1/request/" }
 func (k keys) request(id string) string      { return k.requests() + id }
+func (k keys) reload() string                { return k.root + "v1/reload" }
 
 // readRule is the ACL rule that lets a token read any of the keys.
 func (k keys) readRule() string { return fmt.Sprintf(`key_prefix %q { policy = "read" }`, k.root) }
@@ -43,7 +44,7 @@ func (k keys) writeRule(key string) string {
 			return fmt.Sprintf(`key_prefix %q { policy = "write" }`, prefix)
 		}
 	}
-	if strings.HasPrefix(key, k.nodes()) {
+	if strings.HasPrefix(key, k.nodes()) || key == k.reload() {
 		return fmt.Sprintf(`key %q { policy = "write" }`, key)
 	}
 	return fmt.Sprintf(`key_prefix %q { policy = "write" }`, k.root+"v1/")
