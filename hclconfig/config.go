@@ -126,6 +126,11 @@ type Job struct {
 
 // HasCertificates tells whether the job names certificates in any way.
 func (j *Job) HasCertificates() bool {
+	for _, h := range j.HAProxy {
+		if h.Discover {
+			return true
+		}
+	}
 	return len(j.Certificates)+len(j.Globs)+len(j.CrtLists)+len(j.HAProxyConfig) > 0
 }
 

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"os"
+	"slices"
 	"time"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
@@ -66,13 +67,14 @@ const ReasonFallback = "fallback"
 
 // troubles are what is wrong with the agent and its certificates' files.
 func (p *parts) troubles() []record.NodeTrouble {
+	list := slices.Concat(p.holding.troubles(), p.views.complaints())
 	a := p.alone.Load()
 	if a == nil {
-		return p.holding.troubles()
+		return list
 	}
 	return append([]record.NodeTrouble{{
 		Reason: ReasonFallback, Error: "this node fetches for its own certificates: " + a.why, Since: a.since.UTC(),
-	}}, p.holding.troubles()...)
+	}}, list...)
 }
 
 // keep keeps in data_dir what Consul can't be told now, for status.

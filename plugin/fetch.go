@@ -92,7 +92,13 @@ func Fetch(ctx context.Context, cfg *hclconfig.Config, fo FetchOptions, o Option
 // readCertificates fills the holding from the files, once.
 func (p *parts) readCertificates(ctx context.Context) {
 	mapped := p.plan.Load()
-	found, problems := inventory.Read(mapped.sources)
+	if mapped.discovers() {
+		// Once for the files that are named, then with what is served besides.
+		named, problems := inventory.Read(mapped.sources)
+		p.holding.take(mapped, named, problems)
+		p.lookAtServed(ctx)
+	}
+	found, problems := inventory.Read(p.views.sources(mapped))
 	p.holding.take(mapped, found, problems)
 	p.holding.complete(ctx, func() {})
 }

@@ -133,6 +133,9 @@ func (h *holding) trouble(job, name, reason string, err error) record.NodeTroubl
 		h.complained = map[[3]string]record.NodeTrouble{}
 	}
 	key := [3]string{job, name, reason}
+	if name == "" {
+		key[1] = err.Error() // several files of a job may be in trouble
+	}
 	t, ok := h.complained[key]
 	if !ok || t.Error != err.Error() {
 		t = record.NodeTrouble{Job: job, Name: name, Reason: reason, Error: err.Error(), Since: time.Now().UTC()}
@@ -254,6 +257,13 @@ func (h *holding) names() map[string]string {
 		names[c.Job+"/"+c.Name] = c.ID
 	}
 	return names
+}
+
+// files are the agent's own certificates, also those whose issuer is lacking.
+func (h *holding) files() []inventory.Certificate {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Concat(h.own, h.lacking)
 }
 
 // announcements are what the agent announces.

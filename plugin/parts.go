@@ -29,6 +29,7 @@ type parts struct {
 	consul  *consul.Client // nil: standalone
 	holding *holding
 	writer  *writer.Writer
+	views   views
 	// joint is the writer's source; nil: standalone.
 	joint   *joint
 	outlets []*outlet // the further datacenters that this agent publishes to
@@ -57,6 +58,9 @@ type parts struct {
 	renamed   chan struct{}
 	check     chan struct{}
 	relook    chan struct{}
+	relist    chan struct{}
+	// rediscovered tells of other files that HAProxy named.
+	rediscovered chan struct{}
 	// Loops that receive from these are alive.
 	askWatch, askFetch chan struct{}
 }
@@ -76,6 +80,7 @@ func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
 		client: responder.New(responder.Config{UserAgent: "consul-ocsp/" + o.Version}),
 		replan: make(chan struct{}, 1), lacking: make(chan struct{}, 1),
 		announce: make(chan struct{}, 1), report: make(chan struct{}, 1), refreshed: make(chan struct{}, 1), retarget: make(chan struct{}, 1), renamed: make(chan struct{}, 1), check: make(chan struct{}, 1), relook: make(chan struct{}, 1),
+		relist: make(chan struct{}, 1), rediscovered: make(chan struct{}, 1),
 		askWatch: make(chan struct{}), askFetch: make(chan struct{}),
 	}
 	p.plan.Store(mapped)
@@ -121,6 +126,7 @@ func (p *parts) change(cfg *hclconfig.Config) error {
 	wake(p.replan)
 	wake(p.check)
 	wake(p.relook)
+	wake(p.relist)
 	return nil
 }
 
@@ -133,6 +139,7 @@ func (p *parts) run(ctx context.Context) error {
 	group.Go(func() error { return p.measure(ctx) })
 	if cfg.HasRole("deliver") {
 		group.Go(func() error { return p.writer.Run(ctx, p.source()) })
+		group.Go(func() error { return p.watchServed(ctx) })
 	}
 	switch {
 	case p.consul != nil:
@@ -163,7 +170,7 @@ func (p *parts) watchCertificates(ctx context.Context) error {
 		mapped := p.plan.Load()
 		group, watching := errgroup.WithContext(watching) // ends with cancel, below
 		group.Go(func() error {
-			return inventory.Watch(watching, mapped.sources, func(found []inventory.Certificate, problems []inventory.Problem) {
+			return inventory.Watch(watching, p.views.sources(mapped), func(found []inventory.Certificate, problems []inventory.Problem) {
 				p.certificates(mapped, found, problems)
 			}, inventory.WatchOptions{Logger: p.options.Logger.Named("inventory")})
 		})
@@ -182,6 +189,8 @@ func (p *parts) untilReplan(ctx context.Context) {
 		select {
 		case <-p.askWatch:
 		case <-p.replan:
+			return
+		case <-p.rediscovered:
 			return
 		case <-ctx.Done():
 			return

@@ -32,6 +32,8 @@ func Reasons() []ReasonMeaning {
 	add(reasonCertificate, "a file holds no usable certificate, or an announced one is not believed")
 	add(reasonAnnounceMax, "nodes announce more certificates than the leader follows")
 	add(ReasonFallback, "the cluster does not fetch, so the node does for its own certificates")
+	add(reasonUnlisted, "HAProxy serves a certificate that no job names")
+	add(reasonOtherBytes, "HAProxy has loaded other bytes than the file holds")
 	add(fetcher.Off, "fetching is switched off")
 	for _, m := range fetcher.Reasons() {
 		add(m.Reason, m.Meaning)

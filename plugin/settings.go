@@ -77,6 +77,18 @@ func newPlan(cfg *hclconfig.Config, t *targets) (*plan, error) {
 	return p, nil
 }
 
+// discovers tells whether some HAProxy says which certificates there are.
+func (p *plan) discovers() bool {
+	for _, job := range p.cfg.Jobs {
+		for _, h := range job.HAProxy {
+			if h.Discover {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // fetch are the settings for a certificate of this job and name; those of the
 // job, or of the top level, where it has none of its own.
 func (p *plan) fetch(job, name string) fetch {

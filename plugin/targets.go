@@ -86,6 +86,8 @@ type haproxyTarget struct {
 	pace   time.Duration
 	// remove: a revoked certificate is to be served without a staple.
 	remove bool
+	// discover: the certificates that it serves are this job's.
+	discover bool
 
 	mu       sync.Mutex
 	reloaded time.Time
@@ -95,11 +97,12 @@ type haproxyTarget struct {
 
 func newHAProxy(lockDir string, d hclconfig.DeliverHAProxy, logger hclog.Logger) *haproxyTarget {
 	return &haproxyTarget{
-		name:   targetName("haproxy", d.Name),
-		socket: d.Socket,
-		method: haproxy.Method(d.Method),
-		pace:   d.MinInterval,
-		remove: d.OnRevoked == "remove",
+		name:     targetName("haproxy", d.Name),
+		socket:   d.Socket,
+		method:   haproxy.Method(d.Method),
+		pace:     d.MinInterval,
+		remove:   d.OnRevoked == "remove",
+		discover: d.Discover,
 		client: haproxy.New(haproxy.Config{
 			Socket: d.Socket, LockDir: lockDir, Reload: d.Reload, Logger: logger.Named("haproxy"),
 		}),

@@ -65,7 +65,11 @@ func (r *reader) read(sources []Source) ([]Certificate, []Problem) {
 		l.addListed(s.Job, listing)
 		for _, path := range s.Discovered {
 			if path = filepath.Clean(path); !l.paths[place{s.Job, path}] {
+				before := len(l.certs)
 				l.addFound(s.Job, path, "", listing)
+				for i := range l.certs[before:] {
+					l.certs[before+i].Discovered = true
+				}
 			}
 		}
 	}

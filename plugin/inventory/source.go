@@ -66,8 +66,10 @@ type Certificate struct {
 	IssuerInPEM, IssuerInFile bool
 	// SelfUpdating: HAProxy's configuration has it fetch the response itself too.
 	SelfUpdating bool
-	Names        []string // host names, as staple.Names gives them
-	MustStaple   bool
+	// Discovered: nothing but a running HAProxy named it.
+	Discovered bool
+	Names      []string // host names, as staple.Names gives them
+	MustStaple bool
 }
 
 // IssuerKnown tells whether HAProxy finds the issuer on its own.

@@ -5,7 +5,6 @@ fetch {
 }
 job "edge" {
   deliver "haproxy" {
-    discover       = true
     max_concurrent = 2
     placeholder    = true
   }

@@ -147,6 +147,7 @@ job "edge" {
     socket       = "/run/haproxy/admin.sock" # or host:port; the master's socket too
     method       = "auto"                    # push: never reload; reload: always; file: write files only
     reload       = []                        # command; empty: only the master socket can reload
+    discover     = false                     # ask it which certificates it serves, and staple those too
     on_revoked   = "staple"                  # keep: the last good one goes on; remove: no staple, by a reload
     min_interval = "1m"                      # between two reloads
   }
@@ -186,4 +187,4 @@ log_ocsp_update = false
 # pull           { address = … }
 # fetch          { history = 0 }
 # job …          { canary { … } }
-# deliver …      { haproxy: discover, max_concurrent, placeholder }
+# deliver …      { haproxy: max_concurrent, placeholder }

@@ -107,6 +107,7 @@ job "edge" {
   }
   deliver "haproxy" "blue" {
     socket       = "/run/haproxy/blue.sock"
+    discover     = true
     method       = "reload"
     reload       = ["systemctl", "reload", "haproxy@blue"]
     on_revoked   = "keep"
