@@ -1,13 +1,10 @@
 package haproxy
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -16,7 +13,6 @@ const (
 	// A connection can get lost in a process that is replaced, so the wait for
 	// the new worker asks again soon.
 	reloadPatience = 2 * time.Second
-	maxOutput      = 64 << 10
 )
 
 // Reload has HAProxy read its files again, by Config.Reload or through the
@@ -100,24 +96,18 @@ func (c *Client) reloadByMaster(ctx context.Context) error {
 	return nil
 }
 
-// runReload runs the configured command. It and its children end with ctx.
+// runReload runs the configured command.
 func (c *Client) runReload(ctx context.Context) error {
 	name := c.config.Reload[0]
-	cmd := exec.CommandContext(ctx, name, c.config.Reload[1:]...)
-	out := &boundedOutput{most: maxOutput}
-	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = time.Second
-	err := cmd.Run()
-	if err == nil || errors.Is(err, exec.ErrWaitDelay) {
-		return nil // a child that stays in the background keeps the output open
-	}
-	if ctx.Err() != nil {
-		return c.fail(KindReloadFailed, "", "the reload command %s did not end within %s: %s", name, c.config.ReloadTimeout, alert(out.String()))
+	out, err := run(ctx, c.config.Reload)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return c.fail(KindReloadFailed, "", "the reload command %s did not end within %s: %s", name, c.config.ReloadTimeout, alert(out))
 	}
 	return &Error{Kind: KindReloadFailed, Socket: c.config.Socket,
-		Detail: fmt.Sprintf("the reload command %s failed: %s", name, alert(out.String())), Err: err}
+		Detail: fmt.Sprintf("the reload command %s failed: %s", name, alert(out)), Err: err}
 }
 
 // awaitWorker asks until another worker answers. A command's success only
@@ -185,17 +175,4 @@ func alert(output string) string {
 		}
 	}
 	return last
-}
-
-// boundedOutput keeps the first bytes that are written to it and drops the rest.
-type boundedOutput struct {
-	bytes.Buffer
-	most int
-}
-
-func (o *boundedOutput) Write(b []byte) (int, error) {
-	if room := o.most - o.Len(); room > 0 {
-		o.Buffer.Write(b[:min(room, len(b))])
-	}
-	return len(b), nil
 }

@@ -1,0 +1,47 @@
+package haproxy
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// checkTimeout bounds a look at a configuration: one with ten thousand
+// certificates takes seconds.
+const checkTimeout = 2 * time.Minute
+
+// CheckConfig has HAProxy say whether it would start with these configuration
+// files, which it reads in this order, as "haproxy -c -f FILE …" does; no
+// process of it is touched. binary is the program, "" for haproxy in the PATH.
+//
+// The error is an *Error: of KindReloadFailed where HAProxy says no, with what it
+// says, of KindUnsupported where it can't be asked, because there is no such
+// program or this process may not read what the master may.
+func CheckConfig(ctx context.Context, binary string, files []string) error {
+	args := []string{cmp.Or(binary, "haproxy"), "-c"}
+	for _, f := range files {
+		args = append(args, "-f", f)
+	}
+	fail := func(kind Kind, detail string, err error) error {
+		return &Error{Kind: kind, Socket: strings.Join(files, ", "), Command: "haproxy -c", Detail: detail, Err: err}
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	out, err := run(ctx, args)
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fail(KindUnsupported, "it gave no answer in time", ctx.Err())
+	case !errors.As(err, &exit):
+		return fail(KindUnsupported, "", err)
+	case os.Geteuid() != 0 && (strings.Contains(out, "Permission denied") || strings.Contains(out, "cannot open the file")):
+		return fail(KindUnsupported, "only who may read its files can ask: "+alert(out), nil)
+	}
+	return fail(KindReloadFailed, alert(out), nil)
+}
