@@ -2,15 +2,16 @@ package store
 
 import (
 	"path/filepath"
+	"runtime"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 )
 
-// writers is how many files of a batch are written and synced at a time: the
-// file system and the disk do together what is asked for at the same time.
-const writers = 32
+// syncers is how many files of a batch are synced at a time: the file system and
+// the disk do together what is asked for at the same time.
+const syncers = 32
 
 // pending is a response on its way to the disk.
 type pending struct {
@@ -54,7 +55,9 @@ func (s *Store) keep(list ...*pending) {
 }
 
 // write stores those of a batch that may be written together, one of an id, and
-// returns the others.
+// returns the others. All are written before the first is synced, and synced
+// before the first takes its place: so the file system has a few large things
+// to promise in place of many small ones.
 func (s *Store) write(batch []*pending) (rest []*pending) {
 	seen := make(map[string]bool, len(batch))
 	var now []*pending
@@ -66,17 +69,20 @@ func (s *Store) write(batch []*pending) (rest []*pending) {
 		seen[p.st.ID] = true
 		now = append(now, p)
 	}
-	var group errgroup.Group
-	group.SetLimit(writers)
-	for _, p := range now {
-		group.Go(func() error {
-			p.changed, p.err = s.replaceStaple(p)
-			return nil
-		})
-	}
-	_ = group.Wait() // each has its own error
+	drafts := make([]*draft, len(now))
+	together(len(now), runtime.GOMAXPROCS(0), func(i int) { drafts[i], now[i].err = s.draft(now[i]) })
+	together(len(now), syncers, func(i int) {
+		if drafts[i] != nil {
+			now[i].err = drafts[i].keep()
+		}
+	})
 	changed := false
-	for _, p := range now {
+	for i, p := range now {
+		if drafts[i] == nil || p.err != nil {
+			continue
+		}
+		p.err = drafts[i].place()
+		p.changed = p.err == nil
 		changed = changed || p.changed
 	}
 	if !changed {
@@ -90,22 +96,34 @@ func (s *Store) write(batch []*pending) (rest []*pending) {
 	return rest
 }
 
-// replaceStaple writes a file if it has to be written. Its name is durable once
-// the folder is synced.
-func (s *Store) replaceStaple(p *pending) (changed bool, err error) {
+// together does n things, up to most at a time.
+func together(n, most int, do func(i int)) {
+	var group errgroup.Group
+	group.SetLimit(most)
+	for i := range n {
+		group.Go(func() error {
+			do(i)
+			return nil
+		})
+	}
+	_ = group.Wait() // each keeps its own error
+}
+
+// draft writes a response beside its place; nil if what is there stays.
+func (s *Store) draft(p *pending) (*draft, error) {
 	if !p.always {
 		old, found, err := s.Staple(p.st.ID)
 		if err == nil && found && !p.st.Meta.Supersedes(old.Meta) {
-			return false, nil
+			return nil, nil
 		}
 	}
 	b, err := p.st.Encode()
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	path, err := s.path(staples, p.st.ID, ".json")
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	return true, writeFile(path, b)
+	return newDraft(path, b)
 }

@@ -229,19 +229,10 @@ func (s *Store) exclusively(change func() error) error {
 
 // replace makes path hold b, whole or not at all, also after a power cut.
 func replace(path string, b []byte) error {
-	if err := writeFile(path, b); err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(path))
-}
-
-// writeFile makes path hold b, whole or not at all. After a power cut it may be
-// as it was before, unless its folder was synced.
-func writeFile(path string, b []byte) error {
 	if err := renameio.WriteFile(path, b, 0o600, renameio.IgnoreUmask(), renameio.WithTempDir(filepath.Dir(path))); err != nil {
 		return fmt.Errorf("data_dir: %w", err)
 	}
-	return nil
+	return syncFolder(filepath.Dir(path))
 }
 
 func syncFolder(path string) error {
