@@ -185,7 +185,7 @@ func (h *holding) judge(known map[string]fetcher.Target) {
 			continue
 		}
 		f := h.plan.jobFetch(c.Job)
-		leaf, issuer, err := fetcher.Announced(id, c, f.trustedIssuers, time.Now())
+		pair, err := fetcher.Announced(id, c, f.trustedIssuers, time.Now())
 		if err != nil {
 			refused[id] = err.Error()
 			if h.refused[id] != refused[id] {
@@ -193,8 +193,9 @@ func (h *holding) judge(known map[string]fetcher.Target) {
 			}
 			continue
 		}
-		t := newTarget(leaf, h.shared.one(issuer), c.Job, c.Name, true, f.settings)
-		t.Leaf = h.shared.lean(leaf, t.Issuer)
+		t := newTarget(pair.Leaf(), h.shared.one(pair.Issuer()), c.Job, c.Name, true, f.settings)
+		t.Leaf = h.shared.lean(pair.Leaf(), t.Issuer)
+		t.Pair = pair.On(t.Leaf, t.Issuer)
 		announced[id] = t
 	}
 	h.announced, h.refused = announced, refused

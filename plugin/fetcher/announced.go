@@ -22,34 +22,39 @@ const (
 // Announced judges a certificate that some node announced under id: the id is
 // the hash of the leaf, the issuer signed the leaf, the leaf has not ended, and
 // if there are trustedIssuers, it chains to one of them. What it returns is fit
-// for a Target with Announced set.
-func Announced(id string, c record.Certificate, trustedIssuers []*x509.Certificate, now time.Time) (leaf, issuer *x509.Certificate, err error) {
+// for a Target with Announced set, and proven: its first response costs no more
+// than the next ones.
+func Announced(id string, c record.Certificate, trustedIssuers []*x509.Certificate, now time.Time) (*staple.Pair, error) {
 	if !staple.ValidID(id) {
-		return nil, nil, fmt.Errorf("announced certificate: %.80q is not an id", id)
+		return nil, fmt.Errorf("announced certificate: %.80q is not an id", id)
 	}
-	if leaf, err = announcedDER("leaf", c.Leaf); err == nil {
-		issuer, err = announcedDER("issuer", c.Issuer)
-	}
-	if err == nil {
-		err = checkAnnounced(id, leaf, issuer, trustedIssuers, now)
-	}
+	pair, err := announced(id, c, trustedIssuers, now)
 	if err != nil {
-		return nil, nil, fmt.Errorf("announced certificate %s: %w", id, err)
+		return nil, fmt.Errorf("announced certificate %s: %w", id, err)
 	}
-	return leaf, issuer, nil
+	return pair, nil
 }
 
-func checkAnnounced(id string, leaf, issuer *x509.Certificate, trusted []*x509.Certificate, now time.Time) error {
+func announced(id string, c record.Certificate, trusted []*x509.Certificate, now time.Time) (*staple.Pair, error) {
+	leaf, err := announcedDER("leaf", c.Leaf)
+	if err != nil {
+		return nil, err
+	}
+	issuer, err := announcedDER("issuer", c.Issuer)
+	if err != nil {
+		return nil, err
+	}
 	switch {
 	case staple.ID(leaf) != id:
-		return fmt.Errorf("its leaf has the id %s", staple.ID(leaf))
+		return nil, fmt.Errorf("its leaf has the id %s", staple.ID(leaf))
 	case now.After(leaf.NotAfter):
-		return fmt.Errorf("ended %s", leaf.NotAfter.UTC().Format(time.RFC3339))
+		return nil, fmt.Errorf("ended %s", leaf.NotAfter.UTC().Format(time.RFC3339))
 	}
-	if err := staple.CheckIssuer(leaf, issuer); err != nil {
-		return err
+	pair, err := staple.Prove(leaf, issuer)
+	if err != nil {
+		return nil, err
 	}
-	return checkTrusted(leaf, issuer, trusted, now)
+	return pair, checkTrusted(leaf, issuer, trusted, now)
 }
 
 func announcedDER(what string, der []byte) (*x509.Certificate, error) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
 
@@ -55,9 +56,9 @@ func TestAnnouncedCertificates(t *testing.T) {
 		{"too large", a.ID, a.Leaf.Raw, make([]byte, maxAnnouncedDER+1), nil, "bytes"},
 		{"no certificate", a.ID, []byte("-----BEGIN CERTIFICATE-----"), root.Raw, nil, "leaf"},
 	} {
-		leaf, issuer, err := Announced(c.id, record.Certificate{Leaf: c.leaf, Issuer: c.issuer}, c.trusted, time.Now())
+		pair, err := Announced(c.id, record.Certificate{Leaf: c.leaf, Issuer: c.issuer}, c.trusted, time.Now())
 		switch {
-		case c.want == "" && (err != nil || leaf == nil || issuer == nil):
+		case c.want == "" && (err != nil || staple.ID(pair.Leaf()) != c.id || string(pair.Issuer().Raw) != string(c.issuer)):
 			t.Errorf("%s: %v", c.name, err)
 		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
 			t.Errorf("%s: error %v, want %q in it", c.name, err, c.want)
@@ -78,8 +79,8 @@ func FuzzAnnounced(f *testing.F) {
 	f.Add([]byte{}, []byte{0x30})
 	f.Fuzz(func(t *testing.T, leaf, issuer []byte) {
 		record := record.Certificate{Leaf: leaf, Issuer: issuer}
-		l, i, err := Announced(record.ID(), record, []*x509.Certificate{ca.Certificate()}, time.Now())
-		if err == nil && (l == nil || i == nil || l.CheckSignatureFrom(ca.Certificate()) != nil) {
+		pair, err := Announced(record.ID(), record, []*x509.Certificate{ca.Certificate()}, time.Now())
+		if err == nil && (pair == nil || pair.Leaf().CheckSignatureFrom(ca.Certificate()) != nil) {
 			t.Error("accepted what the trusted issuer did not sign")
 		}
 	})

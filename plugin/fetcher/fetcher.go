@@ -184,9 +184,10 @@ func (f *Fetcher) put(t Target, also []Target) {
 	if known && !sameQuestion(it.target, t) {
 		f.hosts.forget(t.urls()) // what failed may work with these settings
 	}
-	if t.pair = it.target.pair; t.pair == nil || !sameCertificate(it.target.Issuer, t.Issuer) {
-		t.pair = staple.NewPair(t.Leaf, t.Issuer)
+	if t.Pair == nil {
+		t.Pair = it.target.Pair
 	}
+	t.Pair = t.Pair.On(t.Leaf, t.Issuer)
 	it.target, it.also = t, also
 	if !changed {
 		return

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/crypto/ocsp"
 	"golang.org/x/sys/unix"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/store"
@@ -96,7 +97,12 @@ func newFleet(b *testing.B, n int, delay time.Duration) *fleet {
 	f := &fleet{b: b, issuer: ca.Certificate(), issued: issued, caFile: filepath.Join(dir, "ca.pem"), asked: a, client: responder.New(responder.Config{})}
 	b.Cleanup(f.client.Close)
 	for _, c := range issued {
-		f.targets = append(f.targets, Target{ID: staple.ID(c.Leaf), Leaf: c.Leaf, Issuer: f.issuer, Name: c.Name,
+		// A leader proves who issued a certificate when it is announced.
+		pair, err := Announced(staple.ID(c.Leaf), record.Certificate{Leaf: c.Leaf.Raw, Issuer: f.issuer.Raw}, nil, time.Now())
+		if err != nil {
+			b.Fatal(err)
+		}
+		f.targets = append(f.targets, Target{ID: staple.ID(c.Leaf), Leaf: c.Leaf, Issuer: f.issuer, Pair: pair.On(c.Leaf, f.issuer), Name: c.Name,
 			Settings: Settings{Concurrency: 128, Rate: 10000}})
 		request := httptest.NewRequest(http.MethodGet, f.question(c.Leaf), nil)
 		answer := httptest.NewRecorder()

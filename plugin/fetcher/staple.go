@@ -62,11 +62,7 @@ func learn(st record.Staple, t Target, now time.Time, verify func([]byte, Target
 }
 
 func verify(der []byte, t Target, now time.Time) (*staple.Facts, error) {
-	pair := t.pair
-	if pair == nil {
-		pair = staple.NewPair(t.Leaf, t.Issuer)
-	}
-	return pair.Verify(der, staple.Options{
+	return t.Pair.On(t.Leaf, t.Issuer).Verify(der, staple.Options{
 		Now:                 now,
 		AllowSHA1Signatures: t.Settings.AllowSHA1Signatures,
 		TrustedResponders:   t.Settings.TrustedResponders,

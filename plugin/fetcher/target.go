@@ -79,8 +79,9 @@ type Target struct {
 	// not lead to private addresses, and only our own Settings count.
 	Announced bool
 	Settings  Settings
-
-	pair *staple.Pair // of Leaf and Issuer; nil until Set
+	// Pair is Leaf and Issuer, where it was proven before that they belong
+	// together; nil: the first response to come proves it.
+	Pair *staple.Pair
 }
 
 // maxURLs is how many of a certificate's responder URLs are asked.

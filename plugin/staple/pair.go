@@ -17,6 +17,39 @@ type Pair struct {
 // NewPair keeps the two together. It checks nothing yet and never fails; without one of them Verify refuses.
 func NewPair(leaf, issuer *x509.Certificate) *Pair { return &Pair{leaf: leaf, issuer: issuer} }
 
+// Prove is the Pair of a certificate and its issuer, proven now: for whoever has to know before there is a response.
+func Prove(leaf, issuer *x509.Certificate) (*Pair, error) {
+	p := NewPair(leaf, issuer)
+	if err := p.prove(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// On is the Pair of the same two certificates in other memory. What was proven of p counts for it; where a byte of the
+// certificates differs, or p is nil, it is a new Pair of which nothing is proven.
+func (p *Pair) On(leaf, issuer *x509.Certificate) *Pair {
+	switch {
+	case p != nil && p.leaf == leaf && p.issuer == issuer:
+		return p
+	case p == nil || !same(p.leaf, leaf) || !same(p.issuer, issuer):
+		return NewPair(leaf, issuer)
+	}
+	moved := NewPair(leaf, issuer)
+	moved.proven.Store(p.proven.Load())
+	return moved
+}
+
+func same(a, b *x509.Certificate) bool {
+	return a == b || a != nil && b != nil && len(a.Raw) > 0 && a.Equal(b)
+}
+
+// Leaf is the certificate.
+func (p *Pair) Leaf() *x509.Certificate { return p.leaf }
+
+// Issuer is what is said to be its issuer.
+func (p *Pair) Issuer() *x509.Certificate { return p.issuer }
+
 // Verify judges a DER response for the pair's certificate at o.Now, as the function Verify does.
 func (p *Pair) Verify(der []byte, o Options) (*Facts, error) {
 	if p == nil || p.leaf == nil || p.issuer == nil {

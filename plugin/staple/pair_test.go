@@ -35,6 +35,38 @@ func TestPairProvesItsIssuer(t *testing.T) {
 	}
 }
 
+// A proof goes with the certificates, not with their names.
+func TestPairOnOtherMemory(t *testing.T) {
+	s := newScene(t, "ecdsa")
+	other := certify(t, nil, newKey(t, "ecdsa"), "Test CA", asCA)
+	proven, err := Prove(s.leaf.cert, s.issuer.cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err := Prove(s.leaf.cert, other.cert); err == nil || p != nil {
+		t.Errorf("proven with another key: %v", p)
+	}
+	leaf := *s.leaf.cert
+	bare := &x509.Certificate{RawIssuer: leaf.RawIssuer}
+	for name, c := range map[string]struct {
+		pair *Pair
+		want bool
+	}{
+		"the same":            {proven.On(s.leaf.cert, s.issuer.cert), true},
+		"a copy":              {proven.On(&leaf, s.issuer.cert), true},
+		"of what is unproven": {NewPair(s.leaf.cert, s.issuer.cert).On(&leaf, s.issuer.cert), false},
+		"another issuer":      {proven.On(s.leaf.cert, other.cert), false},
+		"another leaf":        {proven.On(other.cert, s.issuer.cert), false},
+		"no issuer":           {proven.On(s.leaf.cert, nil), false},
+		"nothing before":      {(*Pair)(nil).On(s.leaf.cert, s.issuer.cert), false},
+		"nothing but names":   {(&Pair{leaf: bare, issuer: bare}).On(&x509.Certificate{}, bare), false},
+	} {
+		if c.pair.proven.Load() != c.want {
+			t.Errorf("%s: proven %v", name, !c.want)
+		}
+	}
+}
+
 // What is remembered of a delegate is who signed it: neither its dates nor that another CA trusts it.
 func TestKnownDelegateIsJudgedAnew(t *testing.T) {
 	s := newScene(t, "rsa")

@@ -23,6 +23,9 @@ type pending struct {
 	err           error
 }
 
+// mostDrafts is how many files are open at a time.
+const mostDrafts = 256
+
 // keep stores responses and returns once each of them is durable, was not
 // needed, or has failed. What comes while others are written is written as one
 // batch after them: a disk takes long to promise that it keeps something, and
@@ -62,7 +65,7 @@ func (s *Store) write(batch []*pending) (rest []*pending) {
 	seen := make(map[string]bool, len(batch))
 	var now []*pending
 	for _, p := range batch {
-		if seen[p.st.ID] {
+		if seen[p.st.ID] || len(now) == mostDrafts {
 			rest = append(rest, p)
 			continue
 		}
@@ -90,7 +93,12 @@ func (s *Store) write(batch []*pending) (rest []*pending) {
 	}
 	if err := syncFolder(filepath.Join(s.dir, staples)); err != nil {
 		for _, p := range now {
-			p.err = err
+			p.err, p.changed = err, false
+		}
+	}
+	for _, p := range now {
+		if p.changed {
+			s.lately.add(p.st)
 		}
 	}
 	return rest

@@ -94,3 +94,44 @@ func TestBatchWithoutFolder(t *testing.T) {
 }
 
 func numbered(i int) string { return fmt.Sprintf("%064x", i) }
+
+// What a crash left of a write is no hindrance to the next one, and stays no
+// longer than it.
+func TestDraftOfACrash(t *testing.T) {
+	s := open(t)
+	left := filepath.Join(s.dir, staples, "."+id+".json")
+	if err := os.WriteFile(left, make([]byte, 64<<10), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := s.Put(response(id, "x", "good", noon)); !changed || err != nil {
+		t.Fatalf("%v, %v", changed, err)
+	}
+	if st, found, err := s.Staple(id); err != nil || !found || string(st.DER) != "x" {
+		t.Errorf("stored %q, %v, %v", st.DER, found, err)
+	}
+	if _, err := os.Lstat(left); !os.IsNotExist(err) {
+		t.Errorf("the draft: %v", err)
+	}
+}
+
+// A file that can't be put into its place fails alone, and leaves nothing beside
+// it. More files than are open at a time are all stored.
+func TestBatchOfMany(t *testing.T) {
+	s := open(t)
+	if err := os.MkdirAll(filepath.Join(s.dir, staples, numbered(7)+".json", "full"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var batch []*pending
+	for i := range mostDrafts + 10 {
+		batch = append(batch, &pending{st: response(numbered(i), fmt.Sprint(i), "good", noon)})
+	}
+	s.keep(batch...)
+	for i, p := range batch {
+		if ok := i != 7; p.changed != ok || (p.err == nil) != ok {
+			t.Errorf("%d: %v, %v", i, p.changed, p.err)
+		}
+	}
+	if left, err := filepath.Glob(filepath.Join(s.dir, staples, ".*")); err != nil || len(left) != 0 {
+		t.Errorf("left %v, %v", left, err)
+	}
+}

@@ -21,6 +21,9 @@ func (s *Store) Publish(ctx context.Context, list []record.Staple) error {
 	var missing []*pending
 	for _, st := range list {
 		// Most often whoever fetched it has stored it before.
+		if s.lately.take(st) {
+			continue
+		}
 		if old, found, err := s.Staple(st.ID); err != nil || !found || st.Meta.Supersedes(old.Meta) {
 			missing = append(missing, &pending{st: st})
 		}

@@ -50,6 +50,8 @@ type Store struct {
 	// queue are the responses that the next writer takes along.
 	queueMu sync.Mutex
 	queue   []*pending
+	// lately are what this process has stored, until it is published.
+	lately recent
 }
 
 const (
