@@ -61,7 +61,11 @@ func (t *targets) byJob(cfg *hclconfig.Config) map[string][]writer.Target {
 		for _, d := range job.Exec {
 			d.Source = hclconfig.Source{}
 			add(job.Name, d, func() writer.Target {
-				return writer.NewExec(d.Command, d.Timeout, t.logger.Named("exec"))
+				name := ""
+				if d.Name != "" {
+					name = targetName("exec", d.Name)
+				}
+				return writer.NewExec(name, d.Command, d.Timeout, t.logger.Named("exec"))
 			})
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -14,6 +15,7 @@ import (
 
 // command is a Target that runs a program.
 type command struct {
+	name    string
 	args    []string
 	timeout time.Duration
 	log     hclog.Logger
@@ -32,20 +34,22 @@ type command struct {
 // 30 s) the program is killed with its whole process group. args is not read by
 // a shell. A staple may be handed over more than once: after a restart of this
 // process, after a changed configuration, and when a failed file was written
-// later.
-func NewExec(args []string, timeout time.Duration, log hclog.Logger) Target {
+// later. What it prints is logged (the first program.MaxOutput bytes), of a
+// failure as part of the error.
+//
+// name is for logs and status, where several commands are told apart; empty:
+// "exec" and the program.
+func NewExec(name string, args []string, timeout time.Duration, log hclog.Logger) Target {
 	if timeout <= 0 {
 		timeout = 30 * time.Second
 	}
-	return &command{args: args, timeout: timeout, log: log}
+	if name == "" {
+		name = strings.Join(append([]string{"exec"}, args[:min(1, len(args))]...), " ")
+	}
+	return &command{name: name, args: args, timeout: timeout, log: log}
 }
 
-func (c *command) Name() string {
-	if len(c.args) == 0 {
-		return "exec"
-	}
-	return "exec " + c.args[0]
-}
+func (c *command) Name() string { return c.name }
 
 // Epoch is empty: a program that ended can't forget.
 func (c *command) Epoch(context.Context) (string, error) { return "", nil }
@@ -57,7 +61,9 @@ func (c *command) Install(ctx context.Context, s Staple) (Outcome, error) {
 	output, err := program.Run(ctx, c.args, environment(s), bytes.NewReader(s.Facts.DER), c.timeout)
 	switch {
 	case err == nil:
-		c.log.Debug("command ran", "command", c.args[0], "job", s.Certificate.Job, "name", s.Certificate.Name, "output", output)
+		if output != "" {
+			c.log.Info("command says", "target", c.name, "job", s.Certificate.Job, "name", s.Certificate.Name, "output", output)
+		}
 		return Outcome{How: "run"}, nil
 	case errors.Is(err, program.ErrTimeout):
 		return Outcome{}, refuse(ReasonTimeout, "%s: killed after %s: %s", c.args[0], c.timeout, output)

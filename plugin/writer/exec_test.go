@@ -1,6 +1,7 @@
 package writer
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
@@ -24,7 +25,7 @@ func TestExecGetsEnvironmentAndDER(t *testing.T) {
 	b := newBench(t)
 	out := t.TempDir()
 	c := b.issue("www.example.com")
-	c.Targets = []Target{NewExec(shell(`cat > "$1/der"; env > "$1/env"`, out), 0, hclog.NewNullLogger())}
+	c.Targets = []Target{NewExec("", shell(`cat > "$1/der"; env > "$1/env"`, out), 0, hclog.NewNullLogger())}
 	b.writer.Set([]Certificate{c})
 	der := b.answer(c, time.Minute)
 	r := b.writer.Pass(context.Background(), []record.Staple{from(c, der)})
@@ -67,7 +68,7 @@ func TestExecFailures(t *testing.T) {
 		"no program": {[]string{"/nowhere/program"}, "exec", "no such file"},
 		"no command": {nil, "exec", "no command"},
 	} {
-		_, err := NewExec(want.args, time.Minute, hclog.NewNullLogger()).Install(context.Background(), s)
+		_, err := NewExec("", want.args, time.Minute, hclog.NewNullLogger()).Install(context.Background(), s)
 		if err == nil {
 			t.Errorf("%s: no error", name)
 			continue
@@ -79,7 +80,7 @@ func TestExecFailures(t *testing.T) {
 	}
 	// Not reading the DER is no failure, and neither is leaving a daemon.
 	for _, script := range []string{"exit 0", "exec <&-; sleep 3 & exit 0"} {
-		if _, err := NewExec(shell(script), time.Minute, hclog.NewNullLogger()).Install(context.Background(), s); err != nil {
+		if _, err := NewExec("", shell(script), time.Minute, hclog.NewNullLogger()).Install(context.Background(), s); err != nil {
 			t.Errorf("%s: %v", script, err)
 		}
 	}
@@ -102,7 +103,7 @@ func TestExecTimeoutKillsTheGroup(t *testing.T) {
 		text, _ := os.ReadFile(pipe)
 		held <- string(text)
 	}()
-	target := NewExec(shell(`exec 9>"$1"; echo started >&9; sleep 300 & wait`, pipe), time.Second, hclog.NewNullLogger())
+	target := NewExec("", shell(`exec 9>"$1"; echo started >&9; sleep 300 & wait`, pipe), time.Second, hclog.NewNullLogger())
 	_, err = target.Install(context.Background(), Staple{Certificate: c, Facts: facts})
 	wantReason(t, err, "timeout", "killed after 1s")
 	select {
@@ -115,16 +116,41 @@ func TestExecTimeoutKillsTheGroup(t *testing.T) {
 	}
 }
 
-func TestExecIsRetried(t *testing.T) {
+func TestExecIsRetriedAndItsOutputIsLogged(t *testing.T) {
 	b := newBench(t)
 	c := b.issue("www.example.com")
 	flag := filepath.Join(t.TempDir(), "flag")
-	c.Targets = []Target{NewExec(shell(`test -e "$1"`, flag), time.Minute, hclog.NewNullLogger())}
+	var log bytes.Buffer // read after the Writer has stopped
+	logger := hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Info})
+	b.writer.log = logger
+	c.Targets = []Target{NewExec("exec one", shell(`echo loaded; echo twice >&2; test -e "$1"`, flag), time.Minute, logger)}
 	b.writer.Set([]Certificate{c})
 	src := newFeed()
-	b.run(src)
+	stop := b.run(src)
 	src.list <- []record.Staple{from(c, b.answer(c, time.Minute))}
-	eventually(t, "a failure", func() bool { return b.state(c).Targets[0].Reason == "exec" })
+	eventually(t, "a failure", func() bool { return b.state(c).Targets[0].Reason == ReasonExec })
 	makeFile(t, flag, "")
 	eventually(t, "success", func() bool { return b.state(c).Targets[0].How == "run" })
+	stop()
+	for _, want := range []string{
+		`not installed: job=edge name=www.example.com target="exec one" reason=exec error="sh: exit status 1: loaded twice"`,
+		`command says: target="exec one" job=edge name=www.example.com output="loaded twice"`,
+		`installed: target="exec one" job=edge name=www.example.com how=run`,
+	} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("no %s in\n%s", want, &log)
+		}
+	}
+}
+
+func TestExecIsCalledAsItsLabelOrProgram(t *testing.T) {
+	for _, want := range []struct {
+		label string
+		args  []string
+		name  string
+	}{{"exec two", shell(""), "exec two"}, {"", shell(""), "exec sh"}, {"", nil, "exec"}} {
+		if got := NewExec(want.label, want.args, 0, hclog.NewNullLogger()).Name(); got != want.name {
+			t.Errorf("it is called %q, want %q", got, want.name)
+		}
+	}
 }
