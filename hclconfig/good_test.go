@@ -126,7 +126,7 @@ func TestFull(t *testing.T) {
 		HAProxyConfig: []HAProxyConfig{{Path: "/etc/haproxy/haproxy.cfg"}},
 		HAProxy: []DeliverHAProxy{
 			{Name: "blue", Socket: "/run/haproxy/blue.sock", Method: "reload", Reload: []string{"systemctl", "reload", "haproxy@blue"}, Discover: true,
-				OnRevoked: "keep", MinInterval: 5 * time.Minute, MaxConcurrent: 1},
+				OnRevoked: "keep", MinInterval: 5 * time.Minute, MaxConcurrent: 3},
 			{Name: "green", Socket: "127.0.0.1:9999", Method: "push", OnRevoked: "keep", MinInterval: time.Minute, MaxConcurrent: 1},
 		},
 		Nginx: []DeliverNginx{{Reload: []string{"nginx", "-s", "reload"}, File: "/etc/nginx/ocsp/{name}.ocsp"}},

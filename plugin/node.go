@@ -111,6 +111,16 @@ func (p *parts) nodeName(ctx context.Context, configured string) (string, error)
 	return host, err
 }
 
+// reloader is this agent among those that take turns to reload.
+func (p *parts) reloader(ctx context.Context) (record.Reloader, error) {
+	instance, err := p.store.Instance()
+	if err != nil {
+		return record.Reloader{}, err
+	}
+	name, err := p.nodeName(ctx, p.plan.Load().cfg.NodeName)
+	return record.Reloader{Instance: instance, Node: name}, err
+}
+
 // node is what the node says of itself now.
 func (p *parts) node(name, instance string) record.Node {
 	cfg := p.plan.Load().cfg

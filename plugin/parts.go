@@ -92,6 +92,7 @@ func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
 		if p.outlets, err = newOutlets(cfg.Consul, o.Logger); err != nil {
 			return nil, err
 		}
+		t.turns = &turns{client: p.consul, who: p.reloader}
 		p.joint = &joint{cluster: p.consul, store: data, logger: o.Logger.Named("fallback")}
 	}
 	p.writer = writer.New(writer.Config{

@@ -1,7 +1,6 @@
 package plugin
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,7 +10,6 @@ import (
 	"golang.org/x/crypto/ocsp"
 
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
-	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy/haproxytest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
@@ -40,8 +38,13 @@ func rehearse(t *testing.T) rehearsal {
 // staple is a good response of this age, and in the file where there is one.
 func (r rehearsal) staple(t *testing.T, age time.Duration, file string) writer.Staple {
 	t.Helper()
+	return r.answer(t, ocsp.Good, age, file)
+}
+
+func (r rehearsal) answer(t *testing.T, status int, age time.Duration, file string) writer.Staple {
+	t.Helper()
 	now := time.Now().Truncate(time.Second)
-	der, err := r.ca.Respond(testca.Answer{Status: ocsp.Good, Serial: r.issued.Serial, ThisUpdate: now.Add(-age), NextUpdate: now.Add(time.Hour)})
+	der, err := r.ca.Respond(testca.Answer{Status: status, Serial: r.issued.Serial, ThisUpdate: now.Add(-age), NextUpdate: now.Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,63 +62,19 @@ func (r rehearsal) staple(t *testing.T, age time.Duration, file string) writer.S
 	}}
 }
 
-func target(t *testing.T, socket, method string) *haproxyTarget {
+// target makes one that gathers nothing; change adjusts its block.
+func target(t *testing.T, socket, method string, change ...func(*hclconfig.DeliverHAProxy)) *haproxyTarget {
 	t.Helper()
-	return newHAProxy(t.TempDir(), hclconfig.DeliverHAProxy{Socket: socket, Method: method, MinInterval: time.Hour}, hclog.NewNullLogger())
-}
-
-func TestReloadsArePaced(t *testing.T) {
-	r := rehearse(t)
-	file := r.issued.Path + ".ocsp"
-	first := r.staple(t, time.Minute, file)
-	h := haproxytest.Start(t, haproxytest.Options{Certs: []string{r.issued.Path}, MasterWorker: true})
-	to := target(t, h.MasterSocket(), "reload")
-	ctx := context.Background()
-	epoch := func() string {
-		e, err := to.Epoch(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return e
+	cfg := hclconfig.Default()
+	cfg.LockDir, cfg.DataDir = t.TempDir(), t.TempDir()
+	d := hclconfig.DefaultHAProxy()
+	d.Socket, d.Method, d.MinInterval = socket, method, time.Hour
+	for _, f := range change {
+		f(&d)
 	}
-
-	before := epoch()
-	if out, err := to.Install(ctx, first); err != nil || out.How != "unchanged" || epoch() != before {
-		t.Fatalf("what HAProxy read at its start: %+v, %v, epoch %s after %s", out, err, epoch(), before)
-	}
-	second := r.staple(t, 0, file)
-	if out, err := to.Install(ctx, second); err != nil || out.How != "reload" {
-		t.Fatalf("a new response: %+v, %v", out, err)
-	}
-	after := epoch()
-	if after == before {
-		t.Error("the epoch is the same after a reload")
-	}
-	third := r.staple(t, -time.Minute, file)
-	if out, err := to.Install(ctx, third); err == nil {
-		t.Errorf("reloaded again within min_interval: %+v", out)
-	}
-	if epoch() != after {
-		t.Error("the worker changed within min_interval")
-	}
-}
-
-func TestWithoutFileNoReload(t *testing.T) {
-	r := rehearse(t)
-	h := haproxytest.Start(t, haproxytest.Options{Certs: []string{r.issued.Path}, MasterWorker: true})
-	for _, method := range []string{"reload", "auto"} {
-		other := rehearse(t) // a certificate that HAProxy does not serve: only a reload could help
-		if out, err := target(t, h.MasterSocket(), method).Install(context.Background(), other.staple(t, 0, "")); err == nil {
-			t.Errorf("%s: %+v", method, out)
-		}
-	}
-	pid := h.PID()
-	if out, err := target(t, h.MasterSocket(), "auto").Install(context.Background(), r.staple(t, 0, "")); err != nil || out.How != "transaction" {
-		t.Errorf("a push: %+v, %v", out, err)
-	}
-	if h.PID() != pid {
-		t.Error("HAProxy was reloaded")
-	}
+	to := (&targets{logger: hclog.NewNullLogger()}).haproxy(cfg, "edge", d)
+	to.reload.gather = -1
+	return to
 }
 
 func TestTargetsStayWhileTheirBlockDoes(t *testing.T) {

@@ -26,6 +26,7 @@ const (
 	KindTransactionBusy Kind = "transaction-busy"
 	KindReloadFailed    Kind = "reload-failed"
 	KindNoReload        Kind = "no-reload"
+	KindReloadWaits     Kind = "reload-waits"
 	KindRestarting      Kind = "restarting"
 )
 
@@ -53,6 +54,7 @@ func Kinds() []KindMeaning {
 		{KindTransactionBusy, "somebody else's \"set ssl cert\" is not committed yet"},
 		{KindReloadFailed, "the reload did not bring a new worker"},
 		{KindNoReload, "there is no way to reload"},
+		{KindReloadWaits, "a reload would help, and has to wait: for min_interval, for other nodes, or since one of them failed"},
 		{KindRestarting, "the worker changed again and again while pushing"},
 	}
 }

@@ -38,6 +38,16 @@ func (c *Client) Reload(ctx context.Context) error {
 	return c.awaitWorker(ctx, before)
 }
 
+// CanReload reports whether there is a way to reload: the command, or the
+// master's socket.
+func (c *Client) CanReload(ctx context.Context) (bool, error) {
+	if len(c.config.Reload) > 0 {
+		return true, nil
+	}
+	info, err := c.Info(ctx)
+	return info.Master, err
+}
+
 // state is what a reload changes. Before one, it may be unknown.
 type state struct {
 	known   bool

@@ -151,6 +151,9 @@ const Reloaded = "reload"
 type Outcome struct {
 	How    string
 	Detail string
+	// Served says that it was seen to be served: what a Commit found wrong with
+	// the certificate holds no longer.
+	Served bool
 }
 
 // Source is where responses come from: Consul, or data_dir without it. Follow

@@ -39,8 +39,12 @@ func (w *Writer) commit(ctx context.Context, target Target, last bool) (done boo
 	return did.Done
 }
 
-// committed notes a step, or what kept it from being taken.
+// committed notes a step, or what kept it from being taken: that is nothing to
+// those who don't wait for it.
 func (d *delivery) committed(did Commitment, err error, now time.Time) {
+	if !did.Done && d.outcome.How != Filed {
+		return
+	}
 	if did.Done && d.outcome.How == Filed {
 		d.outcome.How, d.at = Reloaded, now
 	}

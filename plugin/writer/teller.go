@@ -187,6 +187,9 @@ func (w *Writer) install(ctx context.Context, e *entry, target Target) (how stri
 		return "", err
 	}
 	*d = delivery{sha256: facts.SHA256, filed: filed, outcome: outcome, at: now, step: d.step}
+	if outcome.Served {
+		d.step = stepFailure{}
+	}
 	if outcome.How != Unchanged {
 		w.log.Info("installed", "target", target.Name(), "job", e.cert.Job, "name", e.cert.Name, "how", outcome.How,
 			"status", facts.Status, "this_update", facts.ThisUpdate.UTC().Format(time.RFC3339))

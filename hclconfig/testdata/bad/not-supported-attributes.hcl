@@ -5,7 +5,6 @@ fetch {
 }
 job "edge" {
   deliver "haproxy" {
-    max_concurrent = 2
-    placeholder    = true
+    placeholder = true
   }
 }

@@ -144,12 +144,13 @@ job "edge" {
 
   # A HAProxy. Several are told apart by a second label: deliver "haproxy" "blue".
   deliver "haproxy" {
-    socket       = "/run/haproxy/admin.sock" # or host:port; the master's socket too
-    method       = "auto"                    # push: never reload; reload: always; file: write files only
-    reload       = []                        # command; empty: only the master socket can reload
-    discover     = false                     # ask it which certificates it serves, and staple those too
-    on_revoked   = "staple"                  # keep: the last good one goes on; remove: no staple, by a reload
-    min_interval = "1m"                      # between two reloads
+    socket         = "/run/haproxy/admin.sock" # or host:port; the master's socket too
+    method         = "auto"                    # push: never reload; reload: always; file: write files only
+    reload         = []                        # command; empty: only the master socket can reload
+    discover       = false                     # ask it which certificates it serves, and staple those too
+    on_revoked     = "staple"                  # keep: the last good one goes on; remove: no staple, by a reload
+    min_interval   = "1m"                      # between two reloads
+    max_concurrent = 1                         # nodes of the cluster that reload at a time
   }
 
   # An nginx with ssl_stapling_file. It is reloaded for what was written since, at
@@ -187,4 +188,4 @@ log_ocsp_update = false
 # pull           { address = … }
 # fetch          { history = 0 }
 # job …          { canary { … } }
-# deliver …      { haproxy: max_concurrent, placeholder }
+# deliver …      { haproxy: placeholder }

@@ -106,12 +106,13 @@ job "edge" {
     path = "/etc/haproxy/haproxy.cfg"
   }
   deliver "haproxy" "blue" {
-    socket       = "/run/haproxy/blue.sock"
-    discover     = true
-    method       = "reload"
-    reload       = ["systemctl", "reload", "haproxy@blue"]
-    on_revoked   = "keep"
-    min_interval = "5m"
+    socket         = "/run/haproxy/blue.sock"
+    method         = "reload"
+    reload         = ["systemctl", "reload", "haproxy@blue"]
+    discover       = true
+    on_revoked     = "keep"
+    min_interval   = "5m"
+    max_concurrent = 3
   }
   deliver "haproxy" "green" {
     socket     = "127.0.0.1:9999"

@@ -1,0 +1,174 @@
+package plugin
+
+import (
+	"context"
+	"crypto/sha1"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/consul-ocsp/consul-ocsp/hclconfig"
+	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
+	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
+)
+
+// haproxyTarget hands staples to one HAProxy. It adds to the client what is a
+// matter of the node and of the cluster: what waits for a reload, and when that
+// may happen. It is a [writer.Committer].
+type haproxyTarget struct {
+	name, socket, job string
+	client            *haproxy.Client
+	method            haproxy.Method
+	// remove: a revoked certificate is to be served without a staple.
+	remove bool
+	// discover: the certificates that it serves are this job's.
+	discover bool
+	reload   reloadRules
+	logger   hclog.Logger
+
+	mu      sync.Mutex
+	worker  haproxy.Info
+	epoch   int
+	waiting map[string]*waiting // by path
+	since   time.Time           // when the first of them came
+	ask     time.Time           // not before this for a turn
+}
+
+func (t *targets) haproxy(cfg *hclconfig.Config, job string, d hclconfig.DeliverHAProxy) *haproxyTarget {
+	sum := sha1.Sum([]byte(d.Socket))
+	logger := t.logger.Named("haproxy")
+	return &haproxyTarget{
+		name:     targetName("haproxy", d.Name),
+		socket:   d.Socket,
+		job:      job,
+		method:   haproxy.Method(d.Method),
+		remove:   d.OnRevoked == "remove",
+		discover: d.Discover,
+		reload: reloadRules{
+			interval: d.MinInterval, most: d.MaxConcurrent, gather: reloadGather,
+			mark:  filepath.Join(reloadDir(cfg), "haproxy-"+hex.EncodeToString(sum[:8])),
+			turns: func() *turns { return t.turns }, now: time.Now,
+		},
+		logger:  logger,
+		client:  haproxy.New(haproxy.Config{Socket: d.Socket, LockDir: cfg.LockDir, Reload: d.Reload, Logger: logger}),
+		waiting: map[string]*waiting{},
+	}
+}
+
+// Name is "haproxy" and the target's label, if it has one.
+func (t *haproxyTarget) Name() string { return t.name }
+
+// Install has HAProxy staple s by a push. Where that can't help and the job file
+// gives a way, s waits for the reload that Commit makes for all together.
+func (t *haproxyTarget) Install(ctx context.Context, s writer.Staple) (writer.Outcome, error) {
+	c, err := forHAProxy(s)
+	if err != nil {
+		return writer.Outcome{}, err
+	}
+	out, err := t.install(ctx, c)
+	if err == nil {
+		t.settle(c.Path)
+	} else if t.helps(ctx, c, s, err) {
+		// Only what no reload can be expected to bring is an error now.
+		err = t.await(ctx, c, err)
+		out.How = writer.Filed
+	}
+	if err != nil {
+		return writer.Outcome{}, failure(err)
+	}
+	detail := ""
+	if out.Pid != 0 {
+		detail = "pid " + strconv.Itoa(out.Pid)
+	}
+	return writer.Outcome{How: string(out.How), Detail: detail, Served: out.How != writer.Filed}, nil
+}
+
+// install does what can be done without a reload.
+func (t *haproxyTarget) install(ctx context.Context, c haproxy.Certificate) (haproxy.Outcome, error) {
+	if !t.withdrawn(c) && t.method != haproxy.MethodReload {
+		return t.client.Install(ctx, haproxy.MethodPush, c)
+	}
+	err := t.asItShould(ctx, c)
+	return haproxy.Outcome{How: haproxy.HowUnchanged}, err
+}
+
+// withdrawn reports whether the certificate is to be served without a staple.
+func (t *haproxyTarget) withdrawn(c haproxy.Certificate) bool { return t.remove && c.Revoked }
+
+// asItShould is nil if HAProxy holds what only its files bring it.
+func (t *haproxyTarget) asItShould(ctx context.Context, c haproxy.Certificate) error {
+	if !t.withdrawn(c) {
+		_, err := t.client.Check(ctx, c)
+		return err
+	}
+	held, err := t.client.Held(ctx, c.CertID)
+	if err == nil && held.Present {
+		return t.fail(haproxy.KindRefused, "HAProxy holds a staple for a revoked certificate, and no version takes one back while it runs")
+	}
+	return err
+}
+
+// helps reports whether a reload can be expected to cure what could not be
+// installed: never with push, never without a way, and not for a response that
+// is in no file, which would not be there after it.
+func (t *haproxyTarget) helps(ctx context.Context, c haproxy.Certificate, s writer.Staple, err error) bool {
+	var e *haproxy.Error
+	if t.method == haproxy.MethodPush || !errors.As(err, &e) {
+		return false
+	}
+	byFiles := e.Kind == haproxy.KindRefused && (t.withdrawn(c) || t.method == haproxy.MethodReload)
+	if !e.NeedsReload() && !byFiles || s.File == "" && !t.withdrawn(c) {
+		return false
+	}
+	can, err := t.client.CanReload(ctx)
+	return err == nil && can
+}
+
+func (t *haproxyTarget) fail(kind haproxy.Kind, text string) error {
+	return &haproxy.Error{Kind: kind, Socket: t.socket, Detail: text}
+}
+
+// failure is an error in the writer's terms.
+func failure(err error) error {
+	return &writer.Error{Reason: string(haproxy.KindOf(err)), Err: err}
+}
+
+// Epoch changes when HAProxy's worker does.
+func (t *haproxyTarget) Epoch(ctx context.Context) (string, error) {
+	info, err := t.client.Info(ctx)
+	if err != nil {
+		return "", err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !info.Same(t.worker) {
+		t.worker = info
+		t.epoch++
+	}
+	return strconv.Itoa(t.epoch), nil
+}
+
+// forHAProxy is a staple in HAProxy's terms.
+func forHAProxy(s writer.Staple) (haproxy.Certificate, error) {
+	certID, err := staple.CertID(s.Certificate.Leaf, s.Certificate.Issuer)
+	if err != nil {
+		return haproxy.Certificate{}, err
+	}
+	fingerprint := sha1.Sum(s.Certificate.Leaf.Raw)
+	c := haproxy.Certificate{
+		Path: s.Certificate.Path, FingerprintSHA1: hex.EncodeToString(fingerprint[:]), CertID: certID,
+		OCSP: s.Facts.DER, ThisUpdate: s.Facts.ThisUpdate, NextUpdate: s.Facts.NextUpdate,
+		Revoked: s.Facts.Status == staple.Revoked,
+	}
+	if !s.Certificate.IssuerInPEM {
+		c.IssuerPEM = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate.Issuer.Raw})
+	}
+	return c, nil
+}

@@ -1,0 +1,80 @@
+package plugin
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/consul"
+	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+)
+
+// turnTimeout bounds a question to Consul: a teller waits for it.
+const turnTimeout = 5 * time.Second
+
+// turns are a node's turns to reload among those of the cluster. A nil one
+// grants all.
+type turns struct {
+	client *consul.Client
+	who    func(context.Context) (record.Reloader, error) // instance and node
+
+	mu sync.Mutex
+	me record.Reloader
+}
+
+// take asks for a turn, and does not wait for it. done is nil if there is none
+// now; an error says why that may last. Who has a turn calls done with what came
+// of the reload.
+func (t *turns) take(ctx context.Context, target *haproxyTarget, urgent bool) (done func(error), err error) {
+	if t == nil {
+		return func(error) {}, nil
+	}
+	ask, cancel := context.WithTimeout(ctx, turnTimeout)
+	defer cancel()
+	me, err := t.self(ask)
+	me.Job, me.Target = target.job, target.name
+	ok, stopped := false, (*record.ReloadFailure)(nil)
+	if err == nil {
+		ok, stopped, err = t.client.TakeReload(ask, me, target.reload.most, urgent)
+	}
+	switch {
+	case err != nil && urgent:
+		target.logger.Warn("reloading without a turn, since the staple is about to end and Consul can't be asked", "target", target.name, "error", err)
+		return func(error) {}, nil
+	case err != nil:
+		return nil, &haproxy.Error{Kind: haproxy.KindReloadWaits, Socket: target.socket, Detail: "a turn to reload can't be had from Consul", Err: err}
+	case stopped != nil:
+		return nil, target.fail(haproxy.KindReloadWaits, fmt.Sprintf("%s; this node goes on when that is mended, or an hour after", stopped))
+	case !ok:
+		return nil, nil
+	}
+	return func(failed error) { t.give(ctx, target, me, failed) }, nil
+}
+
+// give ends a turn, also when ctx has ended meanwhile.
+func (t *turns) give(ctx context.Context, target *haproxyTarget, me record.Reloader, failed error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), turnTimeout)
+	defer cancel()
+	text := ""
+	if failed != nil {
+		text = failed.Error()
+	}
+	if err := t.client.GiveReload(ctx, me, text); err != nil {
+		target.logger.Warn("the turn to reload was not given back; it ends by itself", "target", target.name, "error", err)
+	}
+}
+
+func (t *turns) self(ctx context.Context) (record.Reloader, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.me.Instance == "" {
+		me, err := t.who(ctx)
+		if err != nil {
+			return me, err
+		}
+		t.me = me
+	}
+	return t.me, nil
+}
