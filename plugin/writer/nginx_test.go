@@ -155,8 +155,8 @@ func TestNginxStaplesWithFewReloads(t *testing.T) {
 	eventually(t, "the revocation, which waits for nothing", func() bool { return bytes.Equal(n.staple(), gone) })
 
 	// A new process knows what nginx has loaded.
-	stop()
 	eventually(t, "the last reload to be noted", func() bool { return b.state(cert).Targets[0].How == Reloaded })
+	stop()
 	before = n.reloads()
 	b.restart()
 	cert.Targets = []Target{n.target(b, filepath.Join(n.folder, "{name}.ocsp"))}
