@@ -107,7 +107,7 @@ func (s *starting) publish(age time.Duration) [][]byte {
 			s.b.Fatal(err)
 		}
 		list[i] = record.Staple{ID: staple.ID(s.issued[i].Leaf), DER: der, Meta: record.Meta{
-			SHA256: facts.SHA256, Serial: facts.Serial, Status: "good", ThisUpdate: facts.ThisUpdate, NextUpdate: facts.NextUpdate, Until: facts.Until,
+			SHA256: facts.SHA256(), Serial: facts.Serial(), Status: "good", ThisUpdate: facts.ThisUpdate, NextUpdate: facts.NextUpdate, Until: facts.Until,
 		}}
 	}
 	err = c.TryLead(s.b.Context(), record.Leader{Node: "leader"}, func(ctx context.Context, t *consul.Term) error { return t.Publish(ctx, list) })

@@ -69,7 +69,7 @@ func newVerdict(o handshake.Options, r *handshake.Result) *verdict {
 
 // add takes over what a verified response says.
 func (v *verdict) add(f *staple.Facts) {
-	v.Result, v.SHA256 = string(f.Status), f.SHA256
+	v.Result, v.SHA256 = string(f.Status), f.SHA256()
 	v.ThisUpdate, v.NextUpdate = known(f.ThisUpdate), known(f.NextUpdate)
 	v.ProducedAt, v.RevokedAt, v.Until = known(f.ProducedAt), known(f.RevokedAt), known(f.Until)
 	v.RevocationReason, v.SignatureAlgorithm = f.RevocationReason, f.SignatureAlgorithm

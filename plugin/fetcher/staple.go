@@ -17,8 +17,8 @@ func NewStaple(f *staple.Facts, t Target, responder string) record.Staple {
 	}
 	return record.Staple{ID: t.ID, DER: f.DER, Meta: record.Meta{
 		Format:           record.Format,
-		SHA256:           f.SHA256,
-		Serial:           f.Serial,
+		SHA256:           f.SHA256(),
+		Serial:           f.Serial(),
 		Issuer:           t.Leaf.Issuer.String(),
 		Status:           string(f.Status),
 		ThisUpdate:       f.ThisUpdate,
@@ -51,7 +51,7 @@ func learn(st record.Staple, t Target, now time.Time, verify func([]byte, Target
 		return nil, err
 	}
 	m := st.Meta
-	if m.SHA256 != f.SHA256 || m.Status != string(f.Status) || !m.ThisUpdate.Equal(f.ThisUpdate) {
+	if m.SHA256 != f.SHA256() || m.Status != string(f.Status) || !m.ThisUpdate.Equal(f.ThisUpdate) {
 		return nil, fmt.Errorf("response for %s: its meta says %.20q of %s, the response says %q of %s", t.ID,
 			m.Status, m.ThisUpdate.Format(time.RFC3339), f.Status, f.ThisUpdate.Format(time.RFC3339))
 	}

@@ -114,13 +114,13 @@ func encode(f *staple.Facts, id string, format Format) ([]byte, error) {
 func document(f *staple.Facts, id string) ([]byte, error) {
 	b, err := json.MarshalIndent(Document{
 		ID:         id,
-		Serial:     f.Serial,
+		Serial:     f.Serial(),
 		Status:     string(f.Status),
 		ThisUpdate: f.ThisUpdate.UTC(),
 		NextUpdate: f.NextUpdate.UTC(),
 		Until:      f.Until.UTC(),
 		RevokedAt:  f.RevokedAt.UTC(),
-		SHA256:     f.SHA256,
+		SHA256:     f.SHA256(),
 		DER:        f.DER,
 	}, "", "  ")
 	if err != nil {

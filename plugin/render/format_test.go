@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
+	"math/big"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +24,7 @@ const someID = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff
 func someFacts() *staple.Facts {
 	noon := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	return &staple.Facts{
-		DER: []byte("\n response\xfb\xff \n"), SHA256: strings.Repeat("ab", 32), Status: staple.Good, Serial: "0a1b",
+		DER: []byte("\n response\xfb\xff \n"), Status: staple.Good, SerialNumber: big.NewInt(0xa1b),
 		ThisUpdate: noon, NextUpdate: noon.Add(24 * time.Hour), Until: noon.Add(12 * time.Hour),
 	}
 }
@@ -41,7 +42,7 @@ func TestWrite(t *testing.T) {
   "this_update": "2026-11-21T12:00:00Z",
   "next_update": "2026-11-22T12:00:00Z",
   "until": "2026-11-22T00:00:00Z",
-  "sha256": "abababababababababababababababababababababababababababababababab",
+  "sha256": "ca563a1f7a51034d3c8e11560932fcbaf124fbdbff42254062333814f5a2f1a5",
   "der": "CiByZXNwb25zZfv/IAo="
 }
 `,

@@ -32,7 +32,7 @@ func checkLawful(t *testing.T, rows []lawful) {
 			if r.check != nil {
 				r.check(t, s, f)
 			}
-			if again, err := s.verify(f.DER, r.o); err != nil || again.SHA256 != f.SHA256 {
+			if again, err := s.verify(f.DER, r.o); err != nil || again.SHA256() != f.SHA256() {
 				t.Errorf("the same answer again: %v", err)
 			}
 			steps := Explain(der, s.leaf.cert, s.issuer.cert, Options{Now: epoch, AllowSHA1Signatures: r.o.AllowSHA1Signatures, TrustedResponders: r.o.TrustedResponders})
@@ -234,7 +234,7 @@ func TestAcceptsOddSerials(t *testing.T) {
 			c.SerialNumber.SetString(hex, 16)
 			c.Subject = pkix.Name{CommonName: "odd"}
 		})
-		if f, err := s.verify(s.answer().der(t), Options{}); err != nil || f.Serial != hex {
+		if f, err := s.verify(s.answer().der(t), Options{}); err != nil || f.Serial() != hex {
 			t.Errorf("%s: %v", hex, err)
 		}
 	}

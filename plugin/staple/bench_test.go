@@ -13,17 +13,19 @@ import (
 )
 
 // Verify stands beside the least that any verifier must do: one check of one signature by the standard library. The
-// two take turns, so that a busy machine slows both; x-bare is the ratio of their medians.
+// two take turns, so that a busy machine slows both; x-bare is the ratio of their medians, x-allocs that of their
+// allocations.
 func BenchmarkVerify(b *testing.B) {
 	for _, key := range []string{"rsa", "ecdsa"} {
 		s := newScene(b, key)
-		direct, delegated := s.answer(), s.answer()
+		direct, embedded, delegated := s.answer(), s.answer(), s.answer()
+		embedded.certs = [][]byte{s.issuer.cert.Raw}
 		delegated.signer, delegated.certs = s.delegate, [][]byte{s.delegate.cert.Raw}
 		for _, c := range []struct {
 			name   string
 			a      answer
 			signer *x509.Certificate
-		}{{"issuer signs", direct, s.issuer.cert}, {"delegate signs", delegated, s.delegate.cert}} {
+		}{{"issuer signs", direct, s.issuer.cert}, {"issuer embedded", embedded, s.issuer.cert}, {"delegate signs", delegated, s.delegate.cert}} {
 			pair, der := NewPair(s.leaf.cert, s.issuer.cert), c.a.der(b)
 			verify := func() error {
 				_, err := pair.Verify(der, Options{Now: epoch})
@@ -84,4 +86,5 @@ func beside(b *testing.B, work, bare func() error) {
 	b.ReportMetric(median(worked)/median(bared), "x-bare")
 	b.ReportMetric(allocs(work), "allocs/verify")
 	b.ReportMetric(allocs(bare), "allocs/bare")
+	b.ReportMetric(allocs(work)/allocs(bare), "x-allocs")
 }

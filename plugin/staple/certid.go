@@ -108,13 +108,14 @@ func appendSum(room []byte, hash crypto.Hash, b []byte) []byte {
 
 // publicKeyBits returns the content of subjectPublicKey: what CertID and ResponderID hash.
 func publicKeyBits(c *x509.Certificate) ([]byte, error) {
-	root := newInput(c.RawSubjectPublicKeyInfo, "public key")
-	in := root.sub("SubjectPublicKeyInfo", asn1.SEQUENCE)
-	root.end()
-	in.element("algorithm", asn1.SEQUENCE)
-	bits := in.bits("subjectPublicKey")
-	in.end()
-	return bits, *in.err
+	whole := cryptobyte.String(c.RawSubjectPublicKeyInfo)
+	var in cryptobyte.String
+	var bits []byte
+	if !whole.ReadASN1(&in, asn1.SEQUENCE) || !whole.Empty() || !in.SkipASN1(asn1.SEQUENCE) ||
+		!in.ReadASN1BitStringAsBytes(&bits) || !in.Empty() {
+		return nil, errors.New("public key: not the DER of a SubjectPublicKeyInfo")
+	}
+	return bits, nil
 }
 
 // CertID returns the DER of the CertID by which HAProxy looks a response up: SHA-1 with NULL parameters over the

@@ -137,6 +137,16 @@ func bigNumber(content []byte) *big.Int {
 	return n
 }
 
+// isNumber reports whether the content of an INTEGER, in its shortest form, is n.
+func isNumber(content []byte, n *big.Int) bool {
+	var room [32]byte // serial numbers have up to 20 (RFC 5280 section 4.1.2.2)
+	if n.Sign() < 0 || n.BitLen() >= 8*len(room) || len(content) > len(room) {
+		return bigNumber(content).Cmp(n) == 0
+	}
+	size := n.BitLen()/8 + 1 // with the sign
+	return len(content) == size && bytes.Equal(content, n.FillBytes(room[:size]))
+}
+
 func (in *input) enumerated(name string) int {
 	var out int
 	if *in.err == nil && !in.rest.ReadASN1Enum(&out) {

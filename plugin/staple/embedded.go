@@ -6,10 +6,17 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// parseEmbedded reads a certificate of a response. crypto/x509 passes over bytes that are left over inside of a
-// certificate, which OpenSSL, and with it HAProxy and many clients, refuses together with the whole response; so the
-// form of RFC 5280 section 4.1 is held to its end first.
+// parseEmbedded reads a certificate of a response.
 func parseEmbedded(der []byte) (*x509.Certificate, error) {
+	if err := checkForm(der); err != nil {
+		return nil, err
+	}
+	return x509.ParseCertificate(der)
+}
+
+// checkForm holds a certificate to the form of RFC 5280 section 4.1 to its end. crypto/x509 passes over bytes that are
+// left over inside of it, for which OpenSSL, and with it HAProxy and many clients, refuses the whole response.
+func checkForm(der []byte) error {
 	root := newInput(der, "certificate")
 	in := root.sub("Certificate", asn1.SEQUENCE)
 	root.end()
@@ -17,10 +24,7 @@ func parseEmbedded(der []byte) (*x509.Certificate, error) {
 	walkAlgorithm(in, "signatureAlgorithm")
 	in.bits("signature")
 	in.end()
-	if *root.err != nil {
-		return nil, *root.err
-	}
-	return x509.ParseCertificate(der)
+	return *root.err
 }
 
 func walkTBS(in *input) {

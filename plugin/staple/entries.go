@@ -90,7 +90,7 @@ func (j *judgement) checkEntries() *Refusal {
 	var refusal *Refusal
 	for i := range j.response.entries {
 		e := &j.response.entries[i]
-		if j.leaf != nil && bigNumber(e.certID.serial).Cmp(j.leaf.SerialNumber) != 0 {
+		if j.leaf != nil && !isNumber(e.certID.serial, j.leaf.SerialNumber) {
 			continue
 		}
 		if j.issuer != nil {

@@ -30,7 +30,9 @@ func Explain(der []byte, leaf, issuer *x509.Certificate, o Options) []Step {
 	for _, c := range checks()[len(j.trace):] {
 		j.trace = append(j.trace, Step{Name: c.name, Result: StepNotReached})
 	}
-	return j.trace
+	trace := j.trace
+	j.done()
+	return trace
 }
 
 func (j *judgement) begin(name string) { j.current = Step{Name: name, Result: StepOK} }

@@ -172,7 +172,7 @@ func agreesWithXCrypto(t *testing.T, der []byte, facts *Facts, s scene) {
 	}
 	status := map[int]Status{ocsp.Good: Good, ocsp.Revoked: Revoked, ocsp.Unknown: Unknown}[other.Status]
 	if status != facts.Status || !other.ThisUpdate.Equal(facts.ThisUpdate) || !other.NextUpdate.Equal(facts.NextUpdate) ||
-		!other.ProducedAt.Equal(facts.ProducedAt) || !other.RevokedAt.Equal(facts.RevokedAt) || serialHex(other.SerialNumber) != facts.Serial {
+		!other.ProducedAt.Equal(facts.ProducedAt) || !other.RevokedAt.Equal(facts.RevokedAt) || serialHex(other.SerialNumber) != facts.Serial() {
 		t.Fatalf("read %+v, x/crypto %+v", facts, other)
 	}
 }

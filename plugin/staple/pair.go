@@ -1,6 +1,7 @@
 package staple
 
 import (
+	"bytes"
 	"crypto/x509"
 	"sync/atomic"
 )
@@ -12,6 +13,7 @@ import (
 type Pair struct {
 	leaf, issuer *x509.Certificate // either may be nil when explaining only
 	proven       atomic.Bool
+	strict       atomic.Bool // the issuer's certificate has the form that parseEmbedded wants
 }
 
 // NewPair keeps the two together. It checks nothing yet and never fails; without one of them Verify refuses.
@@ -56,6 +58,7 @@ func (p *Pair) Verify(der []byte, o Options) (*Facts, error) {
 		return nil, &Refusal{Reason: WrongIssuer, Detail: "needs a certificate and its issuer"}
 	}
 	j := newJudgement(der, p, o)
+	defer j.done()
 	if refusal := j.run(); refusal != nil {
 		return nil, refusal
 	}
@@ -72,4 +75,18 @@ func (p *Pair) prove() error {
 	}
 	p.proven.Store(true)
 	return nil
+}
+
+// parse reads a certificate of a response. The issuer's own, which many responders send along, is at hand already.
+func (p *Pair) parse(der []byte) (*x509.Certificate, error) {
+	if p == nil || p.issuer == nil || !bytes.Equal(der, p.issuer.Raw) {
+		return delegates.parse(der)
+	}
+	if !p.strict.Load() {
+		if err := checkForm(der); err != nil {
+			return nil, err
+		}
+		p.strict.Store(true)
+	}
+	return p.issuer, nil
 }

@@ -75,7 +75,7 @@ func Reasons() []ReasonMeaning {
 		{CriticalExtension, false, "the response or an entry has a critical extension"},
 		{WrongIssuer, false, "the given issuer did not issue the certificate"},
 		{WrongSerial, false, "no entry is about the certificate's serial number"},
-		{IssuerHash, false, "the entry for the serial number names another issuer"},
+		{IssuerHash, false, "the entry for the certificate, or one beside it, names another issuer"},
 		{SHA1Signature, false, "signed with SHA-1, which is not allowed here"},
 		{SignatureAlgorithm, false, "the signature algorithm or its parameters are broken or not supported"},
 		{BadSignature, false, "the signature does not fit the signer's key"},

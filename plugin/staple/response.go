@@ -24,6 +24,9 @@ const oidBasic = "1.3.6.1.5.5.7.48.1.1"
 // response is an OCSPResponse of RFC 6960 section 4.2.1 as it was read, without any judgement. If code is not 0 or
 // kind is not id-pkix-ocsp-basic, nothing but these two is set.
 type response struct {
+	pair  *Pair // whose issuer's certificate need not be read again; may be nil
+	fault error
+
 	code int
 	kind string
 
@@ -62,7 +65,7 @@ type extension struct {
 
 // read reads the whole of der. Its error is about form only.
 func (r *response) read(der []byte) error {
-	root := newInput(der, "response")
+	root := &input{rest: der, name: "response", err: &r.fault}
 	in := root.sub("OCSPResponse", asn1.SEQUENCE)
 	root.end()
 	r.code = in.enumerated("responseStatus")
@@ -104,7 +107,7 @@ func (r *response) readCertificates(tagged *input) {
 			list.failf("more than %d certificates", maxCertificates)
 			return
 		}
-		c, err := delegates.parse(list.element("Certificate", asn1.SEQUENCE))
+		c, err := r.pair.parse(list.element("Certificate", asn1.SEQUENCE))
 		if err != nil {
 			list.failf("certificate %d: %w", len(r.certs)+1, err)
 			return

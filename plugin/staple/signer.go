@@ -5,13 +5,14 @@ import (
 	"crypto"
 	"crypto/sha1"
 	"crypto/x509"
+	"encoding/asn1"
 	"fmt"
 	"slices"
 	"time"
 )
 
 func (j *judgement) checkAlgorithm() *Refusal {
-	a, err := readAlgorithm(j.response.algorithm)
+	a, err := readAlgorithm(&input{rest: j.response.algorithm, name: "signature algorithm", err: &j.fault})
 	if err != nil {
 		return &Refusal{Reason: SignatureAlgorithm, Err: err}
 	}
@@ -141,7 +142,11 @@ func (j *judgement) mayDecide(c *x509.Certificate) *Refusal {
 // section 4.2.2.2), and openssl refuses the whole response. A responder that the operator trusts may.
 func (j *judgement) checkForeign() *Refusal {
 	for i := range j.response.entries {
-		if fits, err := j.response.entries[i].certID.names(j.issuer); !fits {
+		e := &j.response.entries[i]
+		if slices.Contains(j.matching, e) {
+			continue
+		}
+		if fits, err := e.certID.names(j.issuer); !fits {
 			return &Refusal{Reason: IssuerHash, Detail: fmt.Sprintf("entry %d names another issuer", i+1), Err: err}
 		}
 	}
@@ -172,7 +177,7 @@ func (j *judgement) checkDelegate(c *x509.Certificate) *Refusal {
 		return &Refusal{Reason: DelegateKeyUsage, Detail: name()}
 	}
 	for _, oid := range c.UnhandledCriticalExtensions {
-		if oid.String() != oidNoCheck {
+		if !oid.Equal(oidNoCheck) {
 			return &Refusal{Reason: DelegateExtension, Detail: fmt.Sprintf("%q: %v", c.Subject, oid)}
 		}
 	}
@@ -189,14 +194,14 @@ func (j *judgement) checkDelegate(c *x509.Certificate) *Refusal {
 	return nil
 }
 
-const (
-	oidNoCheck  = "1.3.6.1.5.5.7.48.1.5"
-	oidKeyUsage = "2.5.29.15"
+var (
+	oidNoCheck  = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 5}
+	oidKeyUsage = asn1.ObjectIdentifier{2, 5, 29, 15}
 )
 
-func hasExtension(c *x509.Certificate, oid string) bool {
+func hasExtension(c *x509.Certificate, oid asn1.ObjectIdentifier) bool {
 	for _, e := range c.Extensions {
-		if e.Id.String() == oid {
+		if e.Id.Equal(oid) {
 			return true
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
+	"math/big"
+	"sync"
 	"time"
 )
 
@@ -32,14 +34,13 @@ type Options struct {
 	TrustedResponders []*x509.Certificate
 }
 
-// Facts are what a verified response says. Times are UTC. A Facts belongs to its caller; its certificates and DER
-// must not be changed.
+// Facts are what a verified response says. Times are UTC. A Facts belongs to its caller; its certificates, its
+// serial number and DER must not be changed.
 type Facts struct {
-	DER    []byte // the response, byte for byte; a copy
-	SHA256 string // lower-case hex SHA-256 of DER
+	DER []byte // the response, byte for byte; a copy
 
 	Status           Status
-	Serial           string // of the certificate: lower-case hex of whole bytes, no colons
+	SerialNumber     *big.Int // of the certificate
 	ThisUpdate       time.Time
 	NextUpdate       time.Time // zero if the response has none
 	ProducedAt       time.Time
@@ -57,6 +58,20 @@ type Facts struct {
 	Unstaplable []Reason
 	// Warnings are sentences for the operator about what is lawful but odd.
 	Warnings []string
+}
+
+// SHA256 returns the lower-case hex SHA-256 of DER. It is computed anew with each call.
+func (f *Facts) SHA256() string {
+	hash := sha256.Sum256(f.DER)
+	return hex.EncodeToString(hash[:])
+}
+
+// Serial returns the serial number of the certificate: lower-case hex of whole bytes, no colons.
+func (f *Facts) Serial() string {
+	if f.SerialNumber == nil {
+		return ""
+	}
+	return serialHex(f.SerialNumber)
 }
 
 // Verify judges a DER response for leaf, issued by issuer, at o.Now, after RFC 6960 section 3.2. It copies der. Its
@@ -84,25 +99,38 @@ type judgement struct {
 	unstaplable []Reason
 	warnings    []string
 
-	explain bool // keep a trace
+	fault   error // of what is read outside of response
+	explain bool  // keep a trace
 	trace   []Step
 	current Step
 
-	// The usual case of one entry and one signer needs no memory but this.
+	// The usual case of one entry, one signer and one certificate needs no memory but this.
 	room struct {
 		entries  [1]entry
 		matching [1]*entry
 		signers  [1]*x509.Certificate
+		certs    [1]*x509.Certificate
 	}
 }
+
+// judgements are kept for the next response: what leaves one is a copy or was allocated for whoever gets it.
+var judgements = sync.Pool{New: func() any { return new(judgement) }}
 
 func newJudgement(der []byte, p *Pair, o Options) *judgement {
 	if len(der) > MaxResponse {
 		der = der[:MaxResponse+1] // enough to be refused; do not copy more
 	}
-	j := &judgement{Pair: p, der: bytes.Clone(der), o: o}
+	j := judgements.Get().(*judgement)
+	j.Pair, j.der, j.o = p, bytes.Clone(der), o
+	j.response.pair, j.response.certs = p, j.room.certs[:0]
 	j.response.entries, j.matching, j.signers = j.room.entries[:0], j.room.matching[:0], j.room.signers[:0]
 	return j
+}
+
+// done gives j back. Nothing may use it, or what lies in its room, any more.
+func (j *judgement) done() {
+	*j = judgement{}
+	judgements.Put(j)
 }
 
 // check is one step of the judgement. It returns nil to go on.
@@ -143,12 +171,10 @@ func (j *judgement) run() *Refusal {
 }
 
 func (j *judgement) facts() *Facts {
-	hash := sha256.Sum256(j.der)
 	f := &Facts{
 		DER:                j.der,
-		SHA256:             hex.EncodeToString(hash[:]),
 		Status:             j.chosen.status,
-		Serial:             serialHex(j.leaf.SerialNumber),
+		SerialNumber:       j.leaf.SerialNumber,
 		ThisUpdate:         j.chosen.thisUpdate,
 		NextUpdate:         j.chosen.nextUpdate,
 		ProducedAt:         j.response.producedAt,

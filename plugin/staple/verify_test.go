@@ -13,7 +13,7 @@ func TestVerifyTellsWhatTheResponseSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.Status != Good || f.Serial != serialHex(s.leaf.cert.SerialNumber) || !bytes.Equal(f.DER, der) || len(f.SHA256) != 64 {
+	if f.Status != Good || f.Serial() != serialHex(s.leaf.cert.SerialNumber) || !bytes.Equal(f.DER, der) || len(f.SHA256()) != 64 {
 		t.Errorf("facts: %+v", f)
 	}
 	if !f.ThisUpdate.Equal(epoch.Add(-time.Hour)) || !f.NextUpdate.Equal(epoch.Add(23*time.Hour)) || !f.Until.Equal(f.NextUpdate) {

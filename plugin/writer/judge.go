@@ -1,6 +1,7 @@
 package writer
 
 import (
+	"bytes"
 	"errors"
 	"time"
 
@@ -39,7 +40,7 @@ func (w *Writer) consider(e *entry, st record.Staple) bool {
 func (w *Writer) isHeld(e *entry, der []byte) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if e.held == nil || e.held.SHA256 != record.Checksum(der) {
+	if e.held == nil || !bytes.Equal(e.held.DER, der) {
 		return false
 	}
 	e.refused, e.early = nil, false
@@ -55,7 +56,7 @@ func (w *Writer) accept(e *entry, facts *staple.Facts) bool {
 	}
 	// The same response behind several files is kept once.
 	for _, other := range w.byID[e.cert.ID] {
-		if other.held != nil && other.held.SHA256 == facts.SHA256 {
+		if other.held != nil && bytes.Equal(other.held.DER, facts.DER) {
 			facts = other.held
 		}
 	}
@@ -168,7 +169,7 @@ func ended(err error) bool {
 // meta describes verified facts; what only the source can know is taken from it.
 func meta(c *Certificate, f *staple.Facts, from record.Meta) record.Meta {
 	m := record.Meta{
-		Format: record.Format, SHA256: f.SHA256, Serial: f.Serial, Issuer: c.Issuer.Subject.String(),
+		Format: record.Format, SHA256: f.SHA256(), Serial: f.Serial(), Issuer: c.Issuer.Subject.String(),
 		Status: string(f.Status), ThisUpdate: f.ThisUpdate, NextUpdate: f.NextUpdate, Until: f.Until, RevokedAt: f.RevokedAt,
 		Names: c.Names, Responder: from.Responder, Job: c.Job, Name: c.Name, MustStaple: c.MustStaple,
 	}

@@ -125,7 +125,7 @@ func (n *nginx) file(s Staple) (string, error) {
 	return path, err
 }
 
-func (f *nginxFile) current() bool { return f.loaded != nil && f.loaded.SHA256 == f.filed.SHA256 }
+func (f *nginxFile) current() bool { return f.loaded != nil && bytes.Equal(f.loaded.DER, f.filed.DER) }
 
 // pressing tells whether nginx has to read the file now. The half that is left
 // of a good staple's life is time enough for a later one to come along.

@@ -18,7 +18,7 @@ func info(f *staple.Facts) Info {
 	if f == nil {
 		return Info{}
 	}
-	return Info{SHA256: f.SHA256, Status: string(f.Status), Serial: f.Serial, ThisUpdate: f.ThisUpdate, NextUpdate: f.NextUpdate, Until: f.Until}
+	return Info{SHA256: f.SHA256(), Status: string(f.Status), Serial: f.Serial(), ThisUpdate: f.ThisUpdate, NextUpdate: f.NextUpdate, Until: f.Until}
 }
 
 // State is how far one certificate came.

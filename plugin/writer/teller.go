@@ -72,9 +72,10 @@ func (w *Writer) tell(e *entry) {
 	if e.applied == nil || e.gone {
 		return
 	}
+	sum := e.applied.SHA256()
 	for _, target := range e.cert.Targets {
 		d := e.targets[target]
-		if d != nil && d.err == nil && d.sha256 == e.applied.SHA256 && d.filed == e.filed {
+		if d != nil && d.err == nil && d.sha256 == sum && d.filed == e.filed {
 			continue
 		}
 		if t := w.tellers[target]; t != nil {
@@ -186,7 +187,7 @@ func (w *Writer) install(ctx context.Context, e *entry, target Target) (how stri
 		d.failures++
 		return "", err
 	}
-	*d = delivery{sha256: facts.SHA256, filed: filed, outcome: outcome, at: now, step: d.step}
+	*d = delivery{sha256: facts.SHA256(), filed: filed, outcome: outcome, at: now, step: d.step}
 	if outcome.Served {
 		d.step = stepFailure{}
 	}
