@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"strings"
 	"sync"
 	"syscall"
@@ -58,21 +55,13 @@ type tenancy struct {
 func newTenancy(t *testing.T, consul, namespace, partition string) *tenancy {
 	t.Helper()
 	w := &tenancy{namespace: namespace, partition: partition, calls: map[string]bool{}}
-	real := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: consul})
-	transport := &http.Transport{MaxIdleConnsPerHost: 16}
-	t.Cleanup(transport.CloseIdleConnections)
-	real.Transport = transport
-	real.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
-	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	w.address = before(t, consul, func(r *http.Request) {
 		if err := w.take(r); err != nil {
 			w.mu.Lock()
+			defer w.mu.Unlock()
 			w.wrong = append(w.wrong, fmt.Sprintf("%s %s: %v", r.Method, r.URL, err))
-			w.mu.Unlock()
 		}
-		real.ServeHTTP(rw, r)
-	}))
-	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
-	w.address = server.Listener.Addr().String()
+	})
 	return w
 }
 

@@ -16,6 +16,9 @@ type options struct {
 	acl   bool
 	extra []string
 
+	tls    object // of the HTTPS listener; nil: there is none
+	socket string // where HTTP is spoken too; empty: nowhere
+
 	token  string   // the management token, where several agents have one
 	join   []string // where the servers of a cluster meet
 	client bool
@@ -34,6 +37,19 @@ func WithACL() Option {
 // WithConfig adds agent configuration in HCL, read after the server's own: it wins.
 func WithConfig(hcl string) Option {
 	return func(o *options) { o.extra = append(o.extra, hcl) }
+}
+
+// WithTLS adds a listener for HTTPS, at Server.TLSAddress, that refuses clients without a certificate of the CA. The files
+// are PEM, and the server's certificate is the CA's too.
+func WithTLS(ca, cert, key string) Option {
+	return func(o *options) {
+		o.tls = object{"ca_file": ca, "cert_file": cert, "key_file": key, "verify_incoming": true}
+	}
+}
+
+// WithSocket has the server speak HTTP on a unix socket, too.
+func WithSocket(path string) Option {
+	return func(o *options) { o.socket = path }
 }
 
 // newToken makes the management token, or none without access control.
@@ -68,6 +84,13 @@ func (s *Server) writeConfig(o options) error {
 	}
 	if !s.isClient {
 		config["bootstrap_expect"] = max(1, len(s.join))
+	}
+	if o.tls != nil {
+		config["tls"] = object{"https": o.tls}
+		config["ports"].(object)["https"] = ports.https
+	}
+	if o.socket != "" {
+		config["addresses"] = object{"http": s.at.address + " unix://" + o.socket}
 	}
 	if o.datacenter != "" {
 		config["datacenter"], config["primary_datacenter"] = o.datacenter, o.primary

@@ -22,7 +22,7 @@ func (p place) rpc() string { return net.JoinHostPort(p.address, strconv.Itoa(p.
 
 // ports of one server.
 type ports struct {
-	http, server, serf, wan int
+	http, https, server, serf, wan int
 }
 
 // freePorts picks ports that nobody listens on now. They lie below the range from which the kernel takes the ports of
@@ -34,7 +34,7 @@ func freePorts() (ports, error) { return freePortsOn("127.0.0.1") }
 func freePortsOn(address string) (ports, error) {
 	taken := make(map[int]bool)
 	var p ports
-	for _, port := range []*int{&p.http, &p.server, &p.serf, &p.wan} {
+	for _, port := range []*int{&p.http, &p.https, &p.server, &p.serf, &p.wan} {
 		n, err := freePort(address, taken)
 		if err != nil {
 			return ports{}, err

@@ -104,6 +104,11 @@ func (s *Server) Address() string {
 	return net.JoinHostPort(s.at.address, strconv.Itoa(s.at.ports.http))
 }
 
+// TLSAddress returns host:port of the HTTPS API, where there is one.
+func (s *Server) TLSAddress() string {
+	return net.JoinHostPort(s.at.address, strconv.Itoa(s.at.ports.https))
+}
+
 // Token returns the management token, "" without access control.
 func (s *Server) Token() string { return s.token }
 
