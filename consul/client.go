@@ -118,8 +118,10 @@ func New(c Config) (*Client, error) {
 		return nil, fmt.Errorf("consul: tls: %w", err)
 	}
 	state := &connection{logger: c.Logger, notify: c.OnConnection, now: c.Now}
+	around := &transport{base: base, token: tok, state: state, logger: c.Logger}
+	around.noteAsked()
 	conf.HttpClient = &http.Client{
-		Transport: &transport{base: base, token: tok, state: state, logger: c.Logger},
+		Transport: around,
 		// Consul's KV redirects nobody; a token must not follow one.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}

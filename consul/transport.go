@@ -2,9 +2,12 @@ package consul
 
 import (
 	"context"
+	"crypto/tls"
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/consul/api"
@@ -24,12 +27,25 @@ type transport struct {
 	token  *token
 	state  *connection
 	logger hclog.Logger
+	asked  atomic.Bool // for a certificate, which this client has not
+}
+
+// noteAsked has t know when Consul asks for a certificate in vain.
+func (t *transport) noteAsked() {
+	config := t.base.TLSClientConfig
+	if config == nil || len(config.Certificates) > 0 {
+		return
+	}
+	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		t.asked.Store(true)
+		return &tls.Certificate{}, nil
+	}
 }
 
 // newTransport makes the connections to address, which is Consul's: host:port,
 // an http or https URL, or unix:///path.
-func newTransport(address string, tls api.TLSConfig) (*http.Transport, error) {
-	config, err := api.SetupTLSConfig(&tls)
+func newTransport(address string, files api.TLSConfig) (*http.Transport, error) {
+	config, err := api.SetupTLSConfig(&files)
 	if err != nil {
 		return nil, err
 	}
@@ -66,10 +82,20 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	t.state.observe(began, req, resp, err)
 	if err != nil {
-		return nil, err
+		return nil, t.withoutCertificate(err)
 	}
 	resp.Body = http.MaxBytesReader(nil, resp.Body, maxBody)
 	return resp, nil
+}
+
+// withoutCertificate adds a remedy to err where Consul asked this client, which
+// has none, for a certificate. What err itself says of it depends on how far the
+// first request came: "broken pipe" is one of the texts.
+func (t *transport) withoutCertificate(err error) error {
+	if !t.asked.Load() {
+		return err
+	}
+	return fmt.Errorf("%w: consul asked for a client's certificate: set tls { cert_file, key_file }", err)
 }
 
 func (t *transport) send(req *http.Request) (*http.Response, error) {

@@ -41,7 +41,9 @@ func TestMutualTLSAndSocket(t *testing.T) {
 		"fetcher": c.consul.TLSAddress(), "bare": "https://" + c.consul.TLSAddress(), "stranger": "https://" + c.consul.TLSAddress(),
 		"node-1": "unix://" + socket, "status": "unix://" + socket,
 	}
-	tls := func(lines string) { c.sessions = brief + "\n  tls {\n    server_name = \"server.dc1.consul\"\n" + lines + "  }" }
+	tls := func(lines string) {
+		c.sessions = brief + "\n  tls {\n    server_name = \"server.dc1.consul\"\n" + lines + "  }"
+	}
 	tls(fmt.Sprintf("    enabled = true\n    ca_file = %q\n    cert_file = %q\n    key_file = %q\n", root, client, client))
 	c.startFetcher(t, "fetcher", "")
 	c.sessions = ""
@@ -50,7 +52,7 @@ func TestMutualTLSAndSocket(t *testing.T) {
 	c.statusIs(t, "1 staple: 1 ok", "2 nodes: 2 ok")
 
 	for name, test := range map[string]struct{ lines, says string }{
-		"bare":     {fmt.Sprintf("    ca_file = %q\n", root), "certificate required"},
+		"bare":     {fmt.Sprintf("    ca_file = %q\n", root), "consul asked for a client's certificate: set tls { cert_file, key_file }"},
 		"stranger": {fmt.Sprintf("    cert_file = %q\n    key_file = %q\n", client, client), "certificate signed by unknown authority"},
 	} {
 		dir := t.TempDir()
@@ -83,6 +85,7 @@ func TestTokenFile(t *testing.T) {
 	c.tokens["node-1"] = ""
 	c.sessions = brief + fmt.Sprintf("\n  token_file = %q", file)
 	c.addNodes(t, 1, testca.IssueOptions{}, www)
+	c.sessions = ""
 	n := c.nodes[0]
 	n.agent.denied(t, "consul-ocsp/v1/node/node-1", strings.Replace(nodeRules[4], "%s", "node-1", 1))
 
