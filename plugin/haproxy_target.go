@@ -57,7 +57,7 @@ func (t *targets) haproxy(cfg *hclconfig.Config, job string, d hclconfig.Deliver
 			turns: func() *turns { return t.turns }, now: time.Now,
 		},
 		logger:  logger,
-		client:  haproxy.New(haproxy.Config{Socket: d.Socket, LockDir: cfg.LockDir, Reload: d.Reload, Logger: logger}),
+		client:  haproxy.New(haproxy.Config{Socket: d.Socket, LockDir: cfg.LockDir, AskOnly: t.askOnly, Reload: d.Reload, Logger: logger}),
 		waiting: map[string]*waiting{},
 	}
 }

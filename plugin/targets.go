@@ -18,6 +18,8 @@ type targets struct {
 	logger hclog.Logger
 	made   map[string]writer.Target
 	turns  *turns // nil: standalone
+	// askOnly: nothing will be installed.
+	askOnly bool
 }
 
 // byJob are the targets of each job's certificates. Targets of blocks that are

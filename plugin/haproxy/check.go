@@ -16,13 +16,14 @@ const checkTimeout = 2 * time.Minute
 
 // CheckConfig has HAProxy say whether it would start with these configuration
 // files, which it reads in this order, as "haproxy -c -f FILE …" does; no
-// process of it is touched. binary is the program, "" for haproxy in the PATH.
+// process of it is touched. binary is the program, "" for haproxy in the PATH or
+// in one of the folders that a user's PATH often lacks.
 //
 // The error is an *Error: of KindReloadFailed where HAProxy says no, with what it
 // says, of KindUnsupported where it can't be asked, because there is no such
 // program or this process may not read what the master may.
 func CheckConfig(ctx context.Context, binary string, files []string) error {
-	args := []string{cmp.Or(binary, "haproxy"), "-c"}
+	args := []string{cmp.Or(binary, program()), "-c"}
 	for _, f := range files {
 		args = append(args, "-f", f)
 	}
@@ -44,4 +45,14 @@ func CheckConfig(ctx context.Context, binary string, files []string) error {
 		return fail(KindUnsupported, "only who may read its files can ask: "+alert(out), nil)
 	}
 	return fail(KindReloadFailed, alert(out), nil)
+}
+
+// program is where haproxy is.
+func program() string {
+	for _, name := range []string{"haproxy", "/usr/local/sbin/haproxy", "/usr/sbin/haproxy"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	return "haproxy"
 }

@@ -23,6 +23,9 @@ type Config struct {
 	// LockDir is the folder of the lock files. Every process that speaks with
 	// this HAProxy must have the same. It is made if absent.
 	LockDir string
+	// AskOnly is for a client that changes nothing: it waits for nobody, and makes
+	// no lock file.
+	AskOnly bool
 	// Timeout is for one command and its whole answer; 10 s if zero.
 	Timeout time.Duration
 	// Reload is a command with its arguments, run without a shell. If empty,

@@ -22,7 +22,8 @@ const (
 	maxNote      = 8 << 10
 )
 
-// lockFile is a held lock. Its content is a note for whoever holds it next.
+// lockFile is a held lock. Its content is a note for whoever holds it next. A
+// client that only asks has none, and no file.
 type lockFile struct{ f *os.File }
 
 // acquire waits for this client's turn and then for the lock that is shared
@@ -44,6 +45,9 @@ func (c *Client) acquire(ctx context.Context) (*lockFile, error) {
 }
 
 func (c *Client) lock(ctx context.Context) (*lockFile, error) {
+	if c.config.AskOnly {
+		return &lockFile{}, nil
+	}
 	path, err := c.lockPath()
 	if err != nil {
 		return nil, err
