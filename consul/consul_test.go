@@ -66,6 +66,7 @@ func TestConsul(t *testing.T) {
 		"LastSync":            testLastSync,
 		"Requests":            testRequests,
 		"RequestUnanswered":   testRequestUnanswered,
+		"RequestsDelayNobody": testRequestsDelayNobody,
 		"ReloadTurns":         testReloadTurns,
 		"ReloadStops":         testReloadStops,
 	} {

@@ -20,9 +20,12 @@ var ErrNotLeader = errors.New("leadership is lost")
 // errTimeout is the cause of a request's end that this package set a time for.
 var errTimeout = errors.New("no answer in time")
 
+// CreateSession is what a [PermissionError] says was tried by who may not lead.
+const CreateSession = "create a session for"
+
 // PermissionError says which right the token lacks.
 type PermissionError struct {
-	// What was tried: "read", "write" or "create a session for".
+	// What was tried: "read", "write" or [CreateSession].
 	What string
 	// Object is the key, or the node of a session.
 	Object string

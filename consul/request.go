@@ -2,8 +2,10 @@ package consul
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/consul/api"
@@ -11,18 +13,20 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 )
 
-const (
-	// requestLife is how long a request stays that nobody answers or removes.
-	requestLife = time.Hour
-	// maxRequests is how many requests the leader takes up at a time.
-	maxRequests = 1000
-)
+// ErrNobodyLeads says that who was asked leads no more, and nobody else came to
+// lead in the time that it takes.
+var ErrNobodyLeads = errors.New("nobody leads any more")
+
+// takeover is how much longer than the lock delay nobody may lead before
+// [Client.AskFetch] gives up.
+const takeover = 5 * time.Second
 
 // AskFetch asks the leader to fetch the responses of ids now, and waits for
 // what comes of it until ctx ends: answers then are those that came. by is who
 // asks, for people. What was asked is taken back before it returns, also when
-// nobody answered. It needs the right to write below v1/request/ and no
-// session.
+// nobody answered. Where another agent comes to lead meanwhile, that one
+// answers; where none does, the error is [ErrNobodyLeads]. It needs the right to
+// write below v1/request/ and no session.
 func (c *Client) AskFetch(ctx context.Context, ids []string, by string) (answers map[string]record.Request, err error) {
 	asked := record.Request{By: by, Nonce: record.NewNonce(), Asked: c.config.Now()}
 	text, err := asked.Encode()
@@ -39,12 +43,37 @@ func (c *Client) AskFetch(ctx context.Context, ids []string, by string) (answers
 	defer c.takeBack(ctx, ids, asked.Nonce)
 	for _, part := range c.pack(ops) {
 		if _, errs, err := c.txn(ctx, part); err != nil {
-			return nil, err
+			return nil, ended(ctx, err)
 		} else if len(errs) > 0 {
 			return nil, fmt.Errorf("write %s: %s", part[0].Key, errs[0].What)
 		}
 	}
-	return c.awaitAnswers(ctx, ids, asked.Nonce)
+	waiting, stop := context.WithCancelCause(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() { c.whileLed(waiting, stop) }) // ends with stop
+	defer watching.Wait()
+	defer stop(nil)
+	return c.awaitAnswers(waiting, ids, asked.Nonce)
+}
+
+// whileLed calls stop when nobody has led for longer than a takeover lasts.
+func (c *Client) whileLed(ctx context.Context, stop context.CancelCauseFunc) {
+	var free *time.Timer
+	led := func() {
+		if free != nil {
+			free.Stop()
+			free = nil
+		}
+	}
+	c.watch(ctx, c.keys.leader(), "watching the lock", func(pair *api.KVPair) {
+		switch {
+		case pair != nil && pair.Session != "":
+			led()
+		case free == nil:
+			free = time.AfterFunc(c.config.LockDelay+takeover, func() { stop(ErrNobodyLeads) })
+		}
+	})
+	led()
 }
 
 // awaitAnswers waits until each of ids was answered.
@@ -65,7 +94,8 @@ func (c *Client) awaitAnswers(ctx context.Context, ids []string, nonce string) (
 		if len(answers) == len(ids) {
 			return answers, nil
 		}
-		if index = advance(index, next); index == 0 && !sleep(ctx, c.idle()) {
+		// Answers come one by one, and each read is of all.
+		if index = advance(index, next); !sleep(ctx, c.idle()/4) {
 			return answers, context.Cause(ctx)
 		}
 	}
@@ -95,66 +125,4 @@ func (c *Client) takeBack(ctx context.Context, ids []string, nonce string) {
 	if err != nil {
 		c.logger.Debug("a request stays until the leader removes it", "error", err)
 	}
-}
-
-// Requests hands fetch the ids that operators ask for, until ctx or the term
-// ends, and writes back the answers; an id without one is answered with
-// outcome "unknown". What nobody took back is removed after an hour. One call
-// of fetch is made at a time.
-func (t *Term) Requests(ctx context.Context, fetch func(ctx context.Context, ids []string) map[string]record.Request) error {
-	return t.watchList(ctx, t.c.keys.requests(), "answering requests", func(ctx context.Context, pairs api.KVPairs) error {
-		return t.answer(ctx, pairs, fetch)
-	})
-}
-
-// answer fetches what pairs ask for.
-func (t *Term) answer(ctx context.Context, pairs api.KVPairs, fetch func(ctx context.Context, ids []string) map[string]record.Request) error {
-	now := t.c.config.Now()
-	asked := map[string]record.Request{}
-	index := map[string]uint64{}
-	var ids []string
-	var ops []op
-	for _, pair := range pairs {
-		id := strings.TrimPrefix(pair.Key, t.c.keys.requests())
-		r, err := record.DecodeRequest(pair.Value)
-		switch {
-		case err != nil, !record.ValidID(id), now.Sub(r.Asked) > requestLife, r.Asked.Sub(now) > ahead:
-			ops = append(ops, &api.KVTxnOp{Verb: api.KVDeleteCAS, Key: pair.Key, Index: pair.ModifyIndex})
-		case r.Answered.IsZero() && len(ids) < maxRequests:
-			ids = append(ids, id)
-			asked[id], index[id] = r, pair.ModifyIndex
-		}
-	}
-	if len(ids) > 0 {
-		answers := fetch(ctx, ids)
-		for _, id := range ids {
-			text, err := t.reply(asked[id], answers[id])
-			if err != nil {
-				return err
-			}
-			ops = append(ops, cas(t.c.keys.request(id), text, index[id]))
-		}
-	}
-	return t.eachAlone(ctx, ops)
-}
-
-// reply is the request with its answer.
-func (t *Term) reply(asked, answer record.Request) ([]byte, error) {
-	answer.By, answer.Nonce, answer.Asked = asked.By, asked.Nonce, asked.Asked
-	answer.Answered = t.c.config.Now()
-	if answer.Outcome == "" {
-		answer.Outcome = "unknown"
-	}
-	return answer.Encode()
-}
-
-// eachAlone runs ops, fenced, one a transaction: one whose key was changed
-// meanwhile, by an asker who no longer waits, fails no other.
-func (t *Term) eachAlone(ctx context.Context, ops []op) error {
-	for _, o := range ops {
-		if _, _, err := t.fenced(ctx, []op{o}); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -28,11 +28,11 @@ func testRequests(t *testing.T, s *consultest.Server) {
 		ctx, stop := context.WithCancel(ctx)
 		var wg sync.WaitGroup
 		wg.Go(func() { // ends with stop
-			err := term.Requests(ctx, func(_ context.Context, ids []string) map[string]record.Request {
+			err := term.Requests(ctx, func(_ context.Context, ids []string, answer func(string, record.Request)) {
 				if slices.Contains(ids, testID(7)) || slices.Contains(ids, testID(8)) {
 					t.Errorf("asked to fetch %v", ids)
 				}
-				return map[string]record.Request{testID(1): {Outcome: "fetched", Status: "good", Nonce: "not yours"}}
+				answer(testID(1), record.Request{Outcome: "fetched", Status: "good", Nonce: "not yours"})
 			})
 			if err != nil {
 				t.Error(err)
@@ -71,4 +71,56 @@ func testRequestUnanswered(t *testing.T, s *consultest.Server) {
 	if names, err := c.listKeys(t.Context(), c.keys.requests()); err != nil || len(names) != 0 {
 		t.Errorf("left: %v, %v", names, err)
 	}
+}
+
+// What takes long for one asker keeps no other waiting, and nothing is fetched
+// twice for one asking.
+func testRequestsDelayNobody(t *testing.T, s *consultest.Server) {
+	leader, operator := newClient(t, s), newClient(t, s)
+	lead(t, leader, func(ctx context.Context, term *Term) {
+		ctx, stop := context.WithCancel(ctx)
+		released := make(chan struct{})
+		var mu sync.Mutex
+		fetched := map[string]int{}
+		var wg sync.WaitGroup
+		wg.Go(func() { // ends with stop
+			err := term.Requests(ctx, func(ctx context.Context, ids []string, answer func(string, record.Request)) {
+				for _, id := range ids {
+					mu.Lock()
+					fetched[id]++
+					mu.Unlock()
+					if id == testID(1) {
+						<-released
+					}
+					answer(id, record.Request{Outcome: "fetched"})
+				}
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		var slow sync.WaitGroup
+		slow.Go(func() { // ends when released is closed
+			if answers, err := operator.AskFetch(ctx, []string{testID(1)}, "slow"); err != nil || len(answers) != 1 {
+				t.Errorf("%v, %v", answers, err)
+			}
+		})
+		eventually(t, "the slow one is under way", func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return fetched[testID(1)] == 1
+		})
+		for range 2 {
+			if answers, err := operator.AskFetch(ctx, []string{testID(2)}, "quick"); err != nil || len(answers) != 1 {
+				t.Errorf("%v, %v", answers, err)
+			}
+		}
+		close(released)
+		slow.Wait()
+		stop()
+		wg.Wait()
+		if fetched[testID(1)] != 1 || fetched[testID(2)] != 2 {
+			t.Errorf("fetched %v", fetched)
+		}
+	})
 }

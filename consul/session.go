@@ -58,7 +58,7 @@ func (c *Client) createSession(ctx context.Context, name string) (string, error)
 			return id, nil
 		}
 		if !unregistered(err) || time.Now().After(deadline) {
-			return "", c.denied("create a session for", "the lock", c.sessionRule(), err)
+			return "", c.denied(CreateSession, "the lock", c.sessionRule(), err)
 		}
 		c.logger.Debug("the consul agent has not registered itself yet", "error", err)
 		if !c.pause(ctx) {

@@ -66,7 +66,33 @@ func Fetch(ctx context.Context, cfg *hclconfig.Config, fo FetchOptions, o Option
 		return nil, err
 	}
 	who := record.Leader{Node: name, Instance: instance, Version: o.Version}
-	err = p.consul.TryLead(ctx, who, func(ctx context.Context, term *consul.Term) error {
+	for {
+		err = p.leadOnce(ctx, who, fo, report)
+		if !errors.As(err, &report.LedBy) {
+			return report, unled(err)
+		}
+		if !fo.Force || fo.DryRun {
+			return report, nil
+		}
+		if err = p.ask(ctx, fo, report); !errors.Is(err, consul.ErrNobodyLeads) {
+			return report, err
+		}
+		report.LedBy = nil
+	}
+}
+
+// unled says of somebody without the right to lead that nobody else does.
+func unled(err error) error {
+	var denied *consul.PermissionError
+	if errors.As(err, &denied) && denied.What == consul.CreateSession {
+		return fmt.Errorf("nobody leads who would fetch, and this command may not lead: %w", err)
+	}
+	return err
+}
+
+// leadOnce does the pass as leader.
+func (p *parts) leadOnce(ctx context.Context, who record.Leader, fo FetchOptions, report *FetchReport) error {
+	return p.consul.TryLead(ctx, who, func(ctx context.Context, term *consul.Term) error {
 		if err := p.readAnnounced(ctx, term); err != nil {
 			return err
 		}
@@ -75,18 +101,11 @@ func Fetch(ctx context.Context, cfg *hclconfig.Config, fo FetchOptions, o Option
 				return err
 			}
 		}
-		if err := p.pass(ctx, name, term, fo, report); err != nil || fo.DryRun {
+		if err := p.pass(ctx, who.Node, term, fo, report); err != nil || fo.DryRun {
 			return err
 		}
 		return term.Names(ctx, p.holding.names())
 	})
-	if !errors.As(err, &report.LedBy) {
-		return report, err
-	}
-	if fo.Force && !fo.DryRun {
-		return report, p.ask(ctx, fo, report)
-	}
-	return report, nil
 }
 
 // readCertificates fills the holding from the files, once.

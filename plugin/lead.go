@@ -23,25 +23,24 @@ const gather = time.Second
 func (p *parts) lead(ctx context.Context, term *consul.Term, who record.Leader) error {
 	group, ctx := errgroup.WithContext(ctx) // every goroutine of it ends with ctx
 	teller := p.newTeller(who.Node, term)
-	publisher := observedPublisher{fanout{home: term, outlets: p.outlets}, teller}
+	f := fetcher.New(fetcher.Config{
+		Store: p.store, Publisher: observedPublisher{fanout{home: term, outlets: p.outlets}, teller}, Client: p.client,
+		Gather: gather, Logger: p.options.Logger.Named("fetcher"),
+	})
 	for _, o := range p.outlets {
 		group.Go(func() error {
 			return o.client.Campaign(ctx, who, func(ctx context.Context, term *consul.Term) error {
 				o.open(true)
 				defer o.open(false)
-				return p.leadIn(ctx, term, o.datacenter, publisher, o.renamed, o.carry(term))
+				return p.leadIn(ctx, term, o.datacenter, f, o.renamed, o.carry(term))
 			})
 		})
 	}
 	group.Go(func() error {
-		return p.leadIn(ctx, term, "", publisher, p.renamed, func(ctx context.Context) error {
+		return p.leadIn(ctx, term, "", f, p.renamed, func(ctx context.Context) error {
 			group, ctx := errgroup.WithContext(ctx) // every goroutine of it ends with ctx
 			group.Go(func() error { return p.tell(ctx, teller, teller.Leader) })
-			group.Go(func() error {
-				return p.fetch(ctx, fetcher.New(fetcher.Config{
-					Store: p.store, Publisher: publisher, Client: p.client, Gather: gather, Logger: p.options.Logger.Named("fetcher"),
-				}))
-			})
+			group.Go(func() error { return p.fetch(ctx, f) })
 			return group.Wait()
 		})
 	})
@@ -54,7 +53,7 @@ func (p *parts) lead(ctx context.Context, term *consul.Term, who record.Leader) 
 // What nodes announced is read first, since what is in Consul can be verified
 // only with their certificates; then Consul and data_dir are reconciled, so
 // that nothing that is fresh in either is fetched again; then work starts.
-func (p *parts) leadIn(ctx context.Context, term *consul.Term, datacenter string, publisher fetcher.Publisher,
+func (p *parts) leadIn(ctx context.Context, term *consul.Term, datacenter string, f *fetcher.Fetcher,
 	renamed <-chan struct{}, work func(ctx context.Context) error) error {
 	group, ctx := errgroup.WithContext(ctx) // every goroutine of it ends with ctx
 	ready := make(chan struct{})
@@ -82,7 +81,7 @@ func (p *parts) leadIn(ctx context.Context, term *consul.Term, datacenter string
 		}
 		group.Go(func() error { return term.Guard(ctx, p.mirror()) })
 		group.Go(func() error { return p.publishNames(ctx, term, renamed) })
-		group.Go(func() error { return p.answerRequests(ctx, term, publisher) })
+		group.Go(func() error { return p.answerRequests(ctx, term, f) })
 		return work(ctx)
 	})
 	return group.Wait()

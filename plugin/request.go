@@ -16,23 +16,12 @@ import (
 // time: longer than it needs for the slowest responder.
 const askTimeout = time.Minute
 
-// answerRequests fetches what operators ask for, while this agent leads. It is
-// a pass beside the schedule, with the same store and the same publisher.
-func (p *parts) answerRequests(ctx context.Context, term *consul.Term, publisher fetcher.Publisher) error {
-	return term.Requests(ctx, func(ctx context.Context, ids []string) map[string]record.Request {
-		asked := map[string]bool{}
-		for _, id := range ids {
-			asked[id] = true
-		}
-		f := fetcher.New(fetcher.Config{
-			Store: p.store, Publisher: publisher, Client: p.client, Logger: p.options.Logger.Named("fetcher"),
-		})
-		f.Set(p.holding.targets())
-		answers := map[string]record.Request{}
-		for _, r := range f.Pass(ctx, fetcher.PassOptions{Force: true, Only: func(t fetcher.Target) bool { return asked[t.ID] }}) {
-			answers[r.Target.ID] = answerOf(r)
-		}
-		return answers
+// answerRequests has the fetcher fetch what operators ask for, while this agent
+// leads.
+func (p *parts) answerRequests(ctx context.Context, term *consul.Term, f *fetcher.Fetcher) error {
+	return term.Requests(ctx, func(ctx context.Context, ids []string, answer func(string, record.Request)) {
+		f.Set(p.holding.targets()) // what was announced this moment may be asked for
+		f.Force(ctx, ids, func(r fetcher.Result) { answer(r.Target.ID, answerOf(r)) })
 	})
 }
 
@@ -48,7 +37,7 @@ func answerOf(r fetcher.Result) record.Request {
 }
 
 // ask has the leading agent fetch now, and puts what it answers into the
-// report.
+// report. The error is [consul.ErrNobodyLeads] where nobody leads any more.
 func (p *parts) ask(ctx context.Context, fo FetchOptions, report *FetchReport) error {
 	known, err := p.asked(ctx, fo.Name)
 	if err != nil {
@@ -61,31 +50,40 @@ func (p *parts) ask(ctx context.Context, fo FetchOptions, report *FetchReport) e
 	for id := range known {
 		ids = append(ids, id)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, askTimeout, errors.New("the leading agent has not answered"))
-	defer cancel()
+	if _, bounded := ctx.Deadline(); !bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, askTimeout, fmt.Errorf("no answer within %v", askTimeout))
+		defer cancel()
+	}
 	answers, err := p.consul.AskFetch(ctx, ids, asker())
+	if err != nil && len(answers) == 0 {
+		return fmt.Errorf("asking the leading agent (%w): %w", report.LedBy, err)
+	}
 	for id, result := range known {
 		a, answered := answers[id]
-		result.Outcome, result.Reason = a.Outcome, a.Reason
-		switch {
-		case !answered && err != nil:
-			result.Outcome, result.Reason, result.Err = fetcher.Failed, fetcher.Timeout, err
-		case a.Outcome == "unknown":
-			result.Outcome, result.Err = fetcher.Failed, errors.New("the leading agent does not know this certificate, or refused its announcement")
-		case a.Error != "":
-			result.Err = errors.New(a.Error)
-		}
-		if a.Status != "" {
-			result.Meta.Status, result.Meta.Until = a.Status, a.Until
-		}
-		report.Results = append(report.Results, result)
+		report.Results = append(report.Results, result.with(a, answered, err))
 	}
 	report.sort()
 	report.Published = true
-	if len(answers) == 0 {
-		return err
-	}
 	return nil
+}
+
+// with is the result with what the leading agent answered; unanswered is why it
+// did not.
+func (r FetchResult) with(a record.Request, answered bool, unanswered error) FetchResult {
+	r.Outcome, r.Reason = a.Outcome, a.Reason
+	switch {
+	case !answered:
+		r.Outcome, r.Reason, r.Err = fetcher.Failed, fetcher.Timeout, fmt.Errorf("the leading agent did not answer: %w", unanswered)
+	case a.Outcome == "unknown":
+		r.Outcome, r.Err = fetcher.Failed, errors.New("the leading agent does not know this certificate, or refused its announcement")
+	case a.Error != "":
+		r.Err = errors.New(a.Error)
+	}
+	if a.Status != "" {
+		r.Meta.Status, r.Meta.Until = a.Status, a.Until
+	}
+	return r
 }
 
 // asked are the certificates that the cluster knows and that the name fits;

@@ -19,8 +19,9 @@ func fetchCommand(e environment) *command {
 Fetches what is due, verifies and publishes it, and ends: to Consul under the
 lock, with the certificates that nodes announced, or to data_dir without a consul
 block. While an agent leads, that agent fetches; the command says who it is and
-ends with 0. With -force it asks that agent, and prints what came of it, after a
-minute at most; that needs the right to write below v1/request/. A pass never waits for a time that a responder asked for.
+ends with 0. With -force it asks that agent, waits a minute at most, or as long as
+-timeout says, and prints what came of it; that needs the right to write below
+v1/request/. A pass never waits for a time that a responder asked for.
 
 Without a job file, -cert fetches and verifies one response and writes it to a
 file, as openssl ocsp -respout does.
@@ -58,7 +59,7 @@ Example:
 		defer stop()
 		if *timeout > 0 {
 			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, *timeout)
+			ctx, cancel = context.WithTimeoutCause(ctx, *timeout, fmt.Errorf("not done within %v", *timeout))
 			defer cancel()
 		}
 		if one.Certificate != "" {

@@ -44,7 +44,7 @@ func (t *turn) askOne() {
 // be asked now.
 func (t *turn) leftAlone() bool {
 	host := hostOf(t.urls[t.at])
-	why, _ := t.f.hosts.closed(host, t.until(), t.f.c.Now(), t.target.pace(), t.patient)
+	why, _ := t.f.hosts.closed(host, t.until(), t.f.c.Now(), t.target.pace(), t.patient && len(t.forced) == 0)
 	if why == nil {
 		return false
 	}

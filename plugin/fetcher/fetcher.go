@@ -39,6 +39,8 @@ type Fetcher struct {
 	looked time.Time
 	// publishError is the latest of the Publisher.
 	publishError error
+	// deliveries are forced responses that wait for the Publisher, by id.
+	deliveries map[string][]*delivery
 	// complaints, remarks and clocks are what was logged of responder hosts.
 	complaints map[string]*complaint
 	remarks    map[string][]string
@@ -65,7 +67,6 @@ type item struct {
 	failures        int
 	since           time.Time
 	told            time.Time // of the last trouble that was reported; zero: none is
-	cleared         bool      // that there is none was reported once
 	mentioned       bool      // that nothing is fetched for it
 	// complaint is the one that counts this item while it fails; said are the
 	// reasons that were logged of it, hinted that it fails as new ones do.
@@ -83,10 +84,12 @@ type item struct {
 	waits string
 
 	busy  bool
-	gone  bool      // no target any more
-	again bool      // a change came while busy
-	next  time.Time // zero: never
-	index int       // in the queue; -1: not there
+	gone  bool // no target any more
+	again bool // a change came while busy
+	// forced are those who wait for the next turn, which asks in any case.
+	forced []func(Result)
+	next   time.Time // zero: never
+	index  int       // in the queue; -1: not there
 }
 
 // New makes a Fetcher without targets.
@@ -101,6 +104,7 @@ func New(c Config) *Fetcher {
 		items:  make(map[string]*item),
 		counts: newCounts(),
 
+		deliveries: make(map[string][]*delivery),
 		complaints: make(map[string]*complaint), remarks: make(map[string][]string), clocks: make(map[string]Clock),
 	}
 	if c.Client != nil {
@@ -172,6 +176,18 @@ func (f *Fetcher) drop(it *item) {
 	if !it.told.IsZero() {
 		f.out.trouble(it.target.ID, nil)
 	}
+	if !it.busy {
+		it.dismiss()
+	}
+}
+
+// dismiss answers those who wait for the next turn of a certificate that is
+// wanted no more.
+func (it *item) dismiss() {
+	for _, tell := range it.forced {
+		tell(Result{Target: it.target, Outcome: NotApplicable})
+	}
+	it.forced = nil
 }
 
 func (f *Fetcher) put(t Target, also []Target) {

@@ -52,6 +52,10 @@ type turn struct {
 	freshUntil time.Time
 	// wasRevoked says that what was held before said so.
 	wasRevoked bool
+	// forced are those who wait for what comes of the turn; with any it asks
+	// whatever speaks against it. delivery is what they wait for besides.
+	forced   []func(Result)
+	delivery *delivery
 	// tried is what a dry round fetched.
 	tried *record.Staple
 	// what failed so far
@@ -71,6 +75,7 @@ func (r *round) begin(it *item) {
 	r.f.mu.Lock()
 	t := &turn{round: r, it: it, target: it.target, urls: it.target.urls()}
 	read := it.read
+	t.forced, it.forced = it.forced, nil
 	r.f.mu.Unlock()
 	now := r.f.c.Now()
 	switch {
@@ -94,7 +99,7 @@ func (t *turn) submit(host string, step func()) {
 	t.f.mu.Lock()
 	end := t.it.end()
 	t.f.mu.Unlock()
-	t.lanes.submit(host, job{end: end, mustStaple: t.target.MustStaple, run: step})
+	t.lanes.submit(host, job{end: end, first: t.target.MustStaple || len(t.forced) > 0, run: step})
 }
 
 // read looks what the store holds. It believes nothing of it unverified.
@@ -125,7 +130,7 @@ func (t *turn) read() {
 
 func (t *turn) askOrRest() {
 	t.f.mu.Lock()
-	fresh := t.it.held != nil && t.it.failures == 0 && t.fresh(t.it.life(), t.target.pace(), t.found)
+	fresh := t.it.held != nil && t.it.failures == 0 && len(t.forced) == 0 && t.fresh(t.it.life(), t.target.pace(), t.found)
 	if (fresh || t.f.c.Prompt && t.it.held != nil) && t.found && t.again && !t.it.gone {
 		t.f.out.publish(*t.it.held)
 	}
@@ -194,6 +199,7 @@ func (t *turn) store(st record.Staple, replace bool) {
 	t.it.held, t.it.replace = &st, false
 	// Under mu, so that a target that was dropped meanwhile is not published.
 	if !t.it.gone {
+		t.deliver(st)
 		t.f.out.publish(st)
 	}
 	t.f.mu.Unlock()

@@ -217,6 +217,23 @@ func (hs *hosts) begin() {
 	}
 }
 
+// again has the hosts of responders asked although they may have failed: one
+// that is paused once more, the others as at the start of a round.
+func (hs *hosts) again(urls []string) {
+	hs.mu.Lock()
+	defer hs.mu.Unlock()
+	for _, url := range urls {
+		h := hs.byName[hostOf(url)]
+		switch {
+		case h == nil:
+		case h.paused:
+			h.inVain = mostInVain - 1
+		default:
+			h.inVain = 0
+		}
+	}
+}
+
 // concurrency is how many exchanges may go on at a time, of most. Of a host
 // that is paused one is asked whether it is back.
 func (hs *hosts) concurrency(name string, most int) int {

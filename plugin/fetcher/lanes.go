@@ -218,10 +218,10 @@ func (l *lanes) wait() { l.workers.Wait() }
 // job is one step for one certificate.
 type job struct {
 	// end is when what is held ends, zero if nothing is: the earliest goes
-	// first, after those that must be stapled.
-	end        time.Time
-	mustStaple bool
-	run        func()
+	// first, after those with first set: what must be stapled, or is waited for.
+	end   time.Time
+	first bool
+	run   func()
 }
 
 // jobs is a heap, the most urgent on top.
@@ -229,8 +229,8 @@ type jobs []job
 
 func (q jobs) Len() int { return len(q) }
 func (q jobs) Less(i, j int) bool {
-	if q[i].mustStaple != q[j].mustStaple {
-		return q[i].mustStaple
+	if q[i].first != q[j].first {
+		return q[i].first
 	}
 	return q[i].end.Before(q[j].end)
 }

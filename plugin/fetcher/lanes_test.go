@@ -34,7 +34,7 @@ func TestALaneKeepsItsConcurrencyAndOrder(t *testing.T) {
 		running, most := 0, 0
 		var order []string
 		add := func(name string, end time.Time, mustStaple bool) {
-			l.submit("host", job{end: end, mustStaple: mustStaple, run: func() {
+			l.submit("host", job{end: end, first: mustStaple, run: func() {
 				mu.Lock()
 				running++
 				most = max(most, running)

@@ -109,16 +109,15 @@ func stamped(args []any, key string, t time.Time) []any {
 	return append(args, key, t.UTC().Format(time.RFC3339))
 }
 
-// recovered forgets failures, and at the first success also those that another
-// process, or a leader before, has reported.
+// recovered forgets failures, also those that another process, or a leader
+// before, has reported.
 func (t *turn) recovered() {
 	it := t.it
 	t.f.content(it, t.f.c.Now())
 	if t.dry {
 		return
 	}
-	if (!it.told.IsZero() || !it.cleared) && !it.gone {
-		it.cleared = true
+	if !it.gone {
 		t.f.out.trouble(t.target.ID, nil)
 	}
 	it.failures, it.since, it.told = 0, time.Time{}, time.Time{}
@@ -175,6 +174,7 @@ func (t *turn) end(r Result, next time.Time) {
 	switch {
 	case it.gone:
 		it.again = false
+		it.dismiss()
 	case it.again: // the target changed while this went on
 		it.again = false
 		t.f.queue(it, t.f.c.Now())
@@ -188,5 +188,6 @@ func (t *turn) end(r Result, next time.Time) {
 		st := *held
 		r.Staple = &st
 	}
+	t.answer(r)
 	t.finished(it, r)
 }

@@ -2,7 +2,6 @@ package fetcher
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 )
@@ -30,6 +29,9 @@ func (f *Fetcher) publishing() carrier[record.Staple] {
 			}
 			f.mu.Lock()
 			f.counts.Published += uint64(len(list))
+			for _, st := range list {
+				f.delivered(st)
+			}
 			f.mu.Unlock()
 			if said != "" {
 				said = ""
@@ -74,6 +76,7 @@ func (f *Fetcher) setPublishError(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.publishError = err
+	f.undelivered(err)
 }
 
 // unpublished turns the result of a response that is still in the box into a
@@ -85,6 +88,6 @@ func (f *Fetcher) unpublished(r Result) Result {
 	f.mu.Lock()
 	err := f.publishError
 	f.mu.Unlock()
-	r.Outcome, r.Reason, r.Err = Failed, Publish, fmt.Errorf("response was stored, not published: %w", err)
+	r.Outcome, r.Reason, r.Err = Failed, Publish, notPublished(err)
 	return r
 }
