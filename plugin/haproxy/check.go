@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
@@ -23,16 +24,23 @@ const checkTimeout = 2 * time.Minute
 // says, of KindUnsupported where it can't be asked, because there is no such
 // program or this process may not read what the master may.
 func CheckConfig(ctx context.Context, binary string, files []string) error {
-	args := []string{cmp.Or(binary, program()), "-c"}
+	r := running{binary: cmp.Or(binary, program())}
 	for _, f := range files {
-		args = append(args, "-f", f)
+		r.args = append(r.args, "-f", f)
 	}
+	return r.check(ctx)
+}
+
+// check has HAProxy say whether it would start as r was.
+func (r running) check(ctx context.Context) error {
 	fail := func(kind Kind, detail string, err error) error {
-		return &Error{Kind: kind, Socket: strings.Join(files, ", "), Command: "haproxy -c", Detail: detail, Err: err}
+		return &Error{Kind: kind, Socket: r.files(), Command: "haproxy -c", Detail: detail, Err: err}
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	out, err := run(ctx, args)
+	cmd := exec.CommandContext(ctx, r.binary, slices.Concat(r.loader, []string{"-c"}, r.args)...)
+	cmd.Env, cmd.Dir = r.env, r.dir
+	out, err := run(cmd)
 	var exit *exec.ExitError
 	switch {
 	case err == nil:

@@ -2,7 +2,6 @@ package haproxy
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"os/exec"
 	"syscall"
@@ -12,9 +11,9 @@ import (
 // maxOutput bounds what is kept of a program's output, in bytes.
 const maxOutput = 64 << 10
 
-// run runs a program, which ends with ctx together with its children.
-func run(ctx context.Context, args []string) (string, error) {
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+// run runs a program made with a context, with which it ends together with its
+// children, and returns the beginning of what it wrote.
+func run(cmd *exec.Cmd) (string, error) {
 	out := &boundedOutput{most: maxOutput}
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -17,22 +19,29 @@ const (
 
 // Reload has HAProxy read its files again, by Config.Reload or through the
 // master's socket, and returns nil only when another worker answers. After a
-// failed reload the old worker goes on.
+// failed reload the old worker goes on. A master does nothing to its worker
+// before a new one has loaded the files; before Config.Reload is run, "haproxy
+// -c" has to agree, where HAProxy runs as the same user on this machine.
 func (c *Client) Reload(ctx context.Context) error {
+	before, err := c.state(ctx)
+	command := len(c.config.Reload) > 0
+	if command {
+		if err := c.wouldLoad(ctx, before); err != nil {
+			return err
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, c.config.ReloadTimeout)
 	defer cancel()
-	before, err := c.state(ctx)
-	if len(c.config.Reload) == 0 {
-		if err != nil {
-			return err
-		}
-		if !before.info.Master {
-			return c.fail(KindNoReload, "", "there is no way to reload: set a reload command, or use the master's socket")
-		}
-		if err := c.reloadByMaster(ctx); err != nil {
-			return err
-		}
-	} else if err := c.runReload(ctx); err != nil {
+	switch {
+	case command:
+		err = c.runReload(ctx)
+	case err != nil:
+	case !before.info.Master:
+		err = c.fail(KindNoReload, "", "there is no way to reload: set a reload command, or use the master's socket")
+	default:
+		err = c.reloadByMaster(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	return c.awaitWorker(ctx, before)
@@ -106,10 +115,27 @@ func (c *Client) reloadByMaster(ctx context.Context) error {
 	return nil
 }
 
+// wouldLoad asks a new HAProxy, started as the one that answers, whether it
+// would load the files. What can't be asked is left to the command.
+func (c *Client) wouldLoad(ctx context.Context, now state) error {
+	if !now.known || !filepath.IsAbs(c.config.Socket) {
+		return nil
+	}
+	r, ok := masterOf(now.info.Pid)
+	if !ok {
+		return nil
+	}
+	err := r.check(ctx)
+	if KindOf(err) != KindReloadFailed {
+		return nil // nil, or it could not be asked
+	}
+	return &Error{Kind: KindReloadFailed, Socket: c.config.Socket, Detail: "HAProxy would not load its files", Err: err}
+}
+
 // runReload runs the configured command.
 func (c *Client) runReload(ctx context.Context) error {
 	name := c.config.Reload[0]
-	out, err := run(ctx, c.config.Reload)
+	out, err := run(exec.CommandContext(ctx, name, c.config.Reload[1:]...))
 	switch {
 	case err == nil:
 		return nil
@@ -134,7 +160,12 @@ func (c *Client) awaitWorker(ctx context.Context, before state) error {
 		case err == nil && (!before.known || !now.info.Same(before.info)):
 			return nil
 		case err == nil && now.info.Master && now.reloads.tried > before.reloads.tried && now.reloads.failed > 0:
-			return c.fail(KindReloadFailed, "show proc", "HAProxy keeps the old worker %d (failed reloads: %d); its log, or haproxy -c, says why", now.info.Pid, now.reloads.failed)
+			err := c.fail(KindReloadFailed, "show proc", "HAProxy keeps the old worker %d (failed reloads: %d)", now.info.Pid, now.reloads.failed)
+			// 2.6 says why in its log only.
+			if err.Err = c.wouldLoad(ctx, before); err.Err == nil {
+				err.Detail += "; its log says why"
+			}
+			return err
 		}
 		if err == nil {
 			last = fmt.Errorf("worker %d still answers", now.info.Pid)

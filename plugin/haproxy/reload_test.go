@@ -3,6 +3,8 @@ package haproxy_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +33,11 @@ func TestMasterSocket(t *testing.T) {
 	worker := p.PID()
 	config := string(readFile(t, p.ConfigFile()))
 	writeFile(t, p.ConfigFile(), []byte(config+"\tbogus\n"))
-	wantKind(t, c.Reload(t.Context()), haproxy.KindReloadFailed)
+	err := c.Reload(t.Context())
+	wantKind(t, err, haproxy.KindReloadFailed)
+	if err == nil || !strings.Contains(err.Error(), "bogus") {
+		t.Errorf("it does not say why: %v", err)
+	}
 	if p.PID() != worker {
 		t.Fatal("the worker changed")
 	}
@@ -124,4 +130,37 @@ func TestForeignReloadIsNoticed(t *testing.T) {
 	}
 	install(t, c, r, haproxy.HowTransaction)
 	wantStaple(t, p, "www.test", r.OCSP)
+}
+
+// A command is run only if HAProxy, asked with what it was started with, would
+// load its files: also after a reload, which adds arguments, and with what only
+// its environment says.
+func TestReloadCommandIsNotRunInVain(t *testing.T) {
+	t.Setenv("RELOAD_TEST_CERT", "here")
+	w := newWorld(t)
+	www := w.issue("www.test", testca.IssueOptions{})
+	p := haproxytest.Start(t, haproxytest.Options{Certs: []string{www.Path}, MasterWorker: true, ExtraGlobal: "\tsetenv SEEN \"${RELOAD_TEST_CERT}\"\n"})
+	if err := os.Unsetenv("RELOAD_TEST_CERT"); err != nil {
+		t.Fatal(err)
+	}
+	ran := filepath.Join(t.TempDir(), "ran")
+	c := client(t, p.Socket(), func(c *haproxy.Config) {
+		c.Reload = []string{"sh", "-c", `echo >>"$0" && kill -USR2 "$1"`, ran, strconv.Itoa(p.MasterPID())}
+	})
+	for range 2 {
+		p.Settle()
+		if err := c.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	worker := p.PID()
+	writeFile(t, p.ConfigFile(), append(readFile(t, p.ConfigFile()), "\tbogus\n"...))
+	err := c.Reload(t.Context())
+	wantKind(t, err, haproxy.KindReloadFailed)
+	if err == nil || !strings.Contains(err.Error(), "bogus") {
+		t.Errorf("it does not say why: %v", err)
+	}
+	if got := string(readFile(t, ran)); got != "\n\n" || p.PID() != worker {
+		t.Errorf("run %d times, worker %d after %d", len(got), p.PID(), worker)
+	}
 }
