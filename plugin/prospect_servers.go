@@ -71,14 +71,7 @@ func (s *survey) askHAProxy(ctx context.Context, job string, server *surveyed, t
 	}
 	c := compare(served, s.own, readLeaf)
 	if t.discover {
-		var found []inventory.Certificate
-		for _, file := range c.files(served, s.own) {
-			if cert, err := readLeaf(file); err == nil {
-				cert.Job, cert.Discovered = job, true
-				found = append(found, cert)
-			}
-		}
-		s.own = append(s.own, found...)
+		s.own = append(s.own, c.found(job, served, s.own)...)
 		c.unlisted = nil
 	}
 	for _, trouble := range c.troubles(job, t.Name()) {

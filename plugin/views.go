@@ -197,6 +197,18 @@ func (c comparison) files(served []haproxy.Served, own []inventory.Certificate) 
 	return files
 }
 
+// found are the certificates in those files, as ones of the job.
+func (c comparison) found(job string, served []haproxy.Served, own []inventory.Certificate) []inventory.Certificate {
+	var list []inventory.Certificate
+	for _, file := range c.files(served, own) {
+		if cert, err := readLeaf(file); err == nil {
+			cert.Job, cert.Discovered = job, true
+			list = append(list, cert)
+		}
+	}
+	return list
+}
+
 func (c comparison) troubles(job, target string) []record.NodeTrouble {
 	var list []record.NodeTrouble
 	now := time.Now().UTC()

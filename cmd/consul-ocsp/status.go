@@ -28,8 +28,13 @@ shows what data_dir holds, and ends with 1. It changes nothing.
 With -check it ends as monitoring plugins do: 0 ok, 1 warning, 2 critical,
 3 unknown, also for wrong flags and configuration.
 
+With -here it shows instead, for each certificate of this node, what its file
+says, what each HAProxy holds and, with -connect, what a client gets. It ends with
+1 where these differ or have no response.
+
 Example:
   consul-ocsp status -config-dir=/etc/consul-ocsp.d
+  consul-ocsp status -here -connect=127.0.0.1:443
   consul-ocsp status -check -warn=25% -crit=10%`)
 	f := configuredFlags(c)
 	asJSON := c.flags.Bool("json", false, "print JSON")
@@ -37,6 +42,8 @@ Example:
 	check := c.flags.Bool("check", false, "print a line for monitoring and end with 0 ok, 1 warning, 2 critical or 3 unknown")
 	warn := c.flags.String("warn", "25%", "warning when less than this `share` of a staple's life is left")
 	crit := c.flags.String("crit", "10%", "critical when less than this `share` is left")
+	here := c.flags.Bool("here", false, "compare the files, the HAProxies and the clients of this node")
+	connect := c.flags.String("connect", "", "with -here: make a TLS handshake with this `HOST:PORT` for each certificate")
 	c.wrongFlags = func(args []string) int {
 		if slices.Contains(args, "-check") || slices.Contains(args, "--check") {
 			return exitUnknown
@@ -58,12 +65,19 @@ Example:
 			c.wrongUsage("-warn and -crit are percentages such as 25%%, and -crit is the smaller one")
 			return usage
 		}
+		if *here && *check || *connect != "" && !*here {
+			c.wrongUsage("-here goes without -check, and -connect only with -here")
+			return usage
+		}
 		cfg, ok := f.load(c)
 		if !ok {
 			return usage
 		}
 		ctx, stop := c.interrupted()
 		defer stop()
+		if *here {
+			return statusHere(ctx, c, cfg, *connect, *asJSON)
+		}
 		report, err := plugin.Status(ctx, cfg, hclog.NewNullLogger())
 		if *check {
 			return checkStatus(c, report, err, warning, critical)

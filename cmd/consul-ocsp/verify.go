@@ -8,6 +8,10 @@ import (
 	"net"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/consul-ocsp/consul-ocsp/hclconfig"
+	"github.com/consul-ocsp/consul-ocsp/plugin"
 	"github.com/consul-ocsp/consul-ocsp/plugin/handshake"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
@@ -18,11 +22,15 @@ Makes a TLS handshake, as a browser would, and verifies what the server stapled.
 The server's chain is checked against the certificates of -ca-file, and not at
 all without it: the staple is verified in any case.
 
+With a job file it also says what the certificate's file on this node holds and
+what each HAProxy holds, so that it shows where a newer response got stuck.
+
 Exit codes: 0 a good response was stapled, 1 none, one that was refused or one
 that does not say good, 2 no TLS connection, or usage.
 
 Example:
   consul-ocsp verify -servername=www.example.com 192.0.2.1:443`)
+	f := configuredFlags(c)
 	var o handshake.Options
 	c.flags.StringVar(&o.ServerName, "servername", "", "`name` to ask for (default: the host)")
 	caFile := c.flags.String("ca-file", "", "`file` with the CA certificates that the server's chain must end in")
@@ -52,24 +60,38 @@ Example:
 				o.RootCAs.AddCert(cert)
 			}
 		}
+		var cfg *hclconfig.Config
+		if len(f.paths) > 0 {
+			var ok bool
+			if cfg, ok = f.load(c); !ok {
+				return exitUsage
+			}
+		}
 		o.Address, o.Now = args[0], time.Now()
 		if o.ServerName == "" {
 			o.ServerName = host
 		}
 		ctx, stop := c.interrupted()
 		defer stop()
-		return verifyServer(ctx, c, o, *asJSON)
+		return verifyServer(ctx, c, cfg, o, *asJSON)
 	}
 	return c
 }
 
-func verifyServer(ctx context.Context, c *command, o handshake.Options, asJSON bool) int {
+// verifyServer makes the handshake; cfg may be nil.
+func verifyServer(ctx context.Context, c *command, cfg *hclconfig.Config, o handshake.Options, asJSON bool) int {
 	r, err := handshake.Connect(ctx, o)
 	if err != nil {
 		fmt.Fprintf(c.stderr, "consul-ocsp verify: %s\n", printable(err.Error()))
 		return exitUsage
 	}
 	v := newVerdict(o, r)
+	if cfg != nil {
+		if v.Here, err = plugin.Compare(ctx, cfg, v.ID, "", hclog.NewNullLogger()); err != nil {
+			fmt.Fprintf(c.stderr, "consul-ocsp verify: %s\n", printable(err.Error()))
+			return exitUsage
+		}
+	}
 	if asJSON {
 		out := json.NewEncoder(c.stdout)
 		out.SetIndent("", "  ")

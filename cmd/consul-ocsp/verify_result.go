@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin"
 	"github.com/consul-ocsp/consul-ocsp/plugin/handshake"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
@@ -40,6 +41,10 @@ type verdict struct {
 	Until              *time.Time `json:"until,omitempty"`
 	Signer             string     `json:"signer,omitempty"`
 	SignatureAlgorithm string     `json:"signature_algorithm,omitempty"`
+
+	// Here is what this node's places have for the certificate; left out
+	// without a job file.
+	Here []plugin.Truths `json:"here,omitempty"`
 }
 
 func newVerdict(o handshake.Options, r *handshake.Result) *verdict {
@@ -103,6 +108,11 @@ func (v *verdict) print(c *command, o handshake.Options, r *handshake.Result) er
 		life(t, f, o.Now)
 		t.row("signer", signerOf(f))
 		t.row("signature", f.SignatureAlgorithm)
+	}
+	for _, here := range v.Here {
+		for _, one := range here.Truths {
+			t.row(one.Place+" here", truthText(one, o.Now))
+		}
 	}
 	t.flush()
 	_, err := fmt.Fprintln(c.stdout, printable(v.line()))

@@ -1,0 +1,209 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/consul-ocsp/consul-ocsp/hclconfig"
+	"github.com/consul-ocsp/consul-ocsp/plugin/handshake"
+	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
+	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
+	"github.com/consul-ocsp/consul-ocsp/plugin/store"
+	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
+)
+
+// Truths are what there is on this node for one certificate: in its file, in
+// each HAProxy, and at a client.
+type Truths struct {
+	ID     string  `json:"id"`
+	Job    string  `json:"job"`
+	Name   string  `json:"name"`
+	Truths []Truth `json:"truths"`
+}
+
+// Truth is one place's. Times are UTC, zero where there is no response.
+type Truth struct {
+	Place string `json:"place"` // file, haproxy [NAME], client
+	// Says is good, revoked or unknown for a response that verifies; none where
+	// there is none; refused where it does not verify, unserved where the server
+	// gives another certificate, error where the place could not be looked at.
+	Says       string    `json:"says"`
+	ThisUpdate time.Time `json:"this_update,omitzero"`
+	NextUpdate time.Time `json:"next_update,omitzero"`
+	SHA256     string    `json:"sha256,omitempty"` // empty for a HAProxy before 2.8
+	Error      string    `json:"error,omitempty"`
+}
+
+// Agree tells whether every place has the same response.
+func (t *Truths) Agree() bool {
+	for _, one := range t.Truths {
+		first := t.Truths[0]
+		if one.Says != first.Says || !one.ThisUpdate.Equal(first.ThisUpdate) || !one.NextUpdate.Equal(first.NextUpdate) ||
+			one.SHA256 != "" && first.SHA256 != "" && one.SHA256 != first.SHA256 {
+			return false
+		}
+	}
+	return true
+}
+
+// Compare looks at every certificate's file, at the HAProxies of its job, and,
+// where connect is a HOST:PORT, at what a client gets there that asks for the
+// certificate's name. id limits it to one certificate; "" is all. Nothing is
+// changed.
+func Compare(ctx context.Context, cfg *hclconfig.Config, id, connect string, logger hclog.Logger) ([]Truths, error) {
+	targets := &targets{logger: logger, askOnly: true}
+	mapped, err := newPlan(cfg, targets)
+	if err != nil {
+		return nil, err
+	}
+	look := &lookout{plan: mapped, now: time.Now(), issuers: issuers{store: store.Look(cfg.DataDir)}, connect: connect}
+	own, _ := inventory.Read(mapped.sources) // what can't be read, others say
+	own = append(own, look.discovered(ctx, own)...)
+	list := []Truths{}
+	for _, c := range own {
+		if id == "" || c.ID == id {
+			list = append(list, look.at(ctx, c))
+		}
+	}
+	return list, ctx.Err()
+}
+
+// lookout looks at places.
+type lookout struct {
+	plan    *plan
+	now     time.Time
+	issuers issuers
+	connect string
+}
+
+// discovered are the certificates that only HAProxies name.
+func (l *lookout) discovered(ctx context.Context, own []inventory.Certificate) []inventory.Certificate {
+	var list []inventory.Certificate
+	for _, job := range l.plan.cfg.Jobs {
+		for _, target := range l.plan.targets[job.Name] {
+			t, ok := target.(*haproxyTarget)
+			if !ok || !t.discover {
+				continue
+			}
+			if served, err := t.client.Served(ctx); err == nil {
+				list = append(list, compare(served, own, readLeaf).found(job.Name, served, own)...)
+			}
+		}
+	}
+	return list
+}
+
+func (l *lookout) at(ctx context.Context, c inventory.Certificate) Truths {
+	if c.Issuer == nil {
+		c.Issuer = l.issuers.kept(c.ID, c.Leaf)
+	}
+	all := Truths{ID: c.ID, Job: c.Job, Name: c.Name}
+	if l.plan.cfg.Job(c.Job).WriteFiles {
+		all.Truths = append(all.Truths, l.file(c))
+	}
+	for _, target := range l.plan.targets[c.Job] {
+		if t, ok := target.(*haproxyTarget); ok {
+			all.Truths = append(all.Truths, l.haproxy(ctx, c, t))
+		}
+	}
+	if l.connect != "" {
+		all.Truths = append(all.Truths, l.client(ctx, c))
+	}
+	return all
+}
+
+func (l *lookout) file(c inventory.Certificate) Truth {
+	t := Truth{Place: "file"}
+	probe := writer.ProbeFile(c.OCSPFile, l.plan.cfg.TrustedFolders)
+	switch {
+	case len(probe.Holds) > 0: // whether or not we could replace it
+		l.judge(&t, probe.Holds, c)
+	case probe.Err != nil && !probe.Exists:
+		t.fails(probe.Err)
+	default:
+		t.Says = "none"
+	}
+	return t
+}
+
+func (l *lookout) haproxy(ctx context.Context, c inventory.Certificate, target *haproxyTarget) Truth {
+	t := Truth{Place: target.Name()}
+	if c.Issuer == nil {
+		t.fails(errNoIssuerHere)
+		return t
+	}
+	id, err := staple.CertID(c.Leaf, c.Issuer)
+	if err != nil {
+		t.fails(err)
+		return t
+	}
+	held, err := target.client.Held(ctx, id)
+	switch {
+	case err != nil:
+		t.fails(err)
+		if k := haproxy.KindOf(err); k != "" {
+			t.Error = string(k) + ": " + t.Error
+		}
+	case !held.Present:
+		t.Says = "none"
+	case held.DER != nil:
+		l.judge(&t, held.DER, c)
+	default: // before 2.8: what it prints of it
+		t.Says, t.ThisUpdate, t.NextUpdate = string(staple.Good), held.ThisUpdate.UTC(), held.NextUpdate.UTC()
+		if held.Revoked {
+			t.Says = string(staple.Revoked)
+		}
+	}
+	return t
+}
+
+func (l *lookout) client(ctx context.Context, c inventory.Certificate) Truth {
+	t := Truth{Place: "client"}
+	o := handshake.Options{Address: l.connect, Issuer: c.Issuer, KeyType: strings.ToLower(c.Leaf.PublicKeyAlgorithm.String()), Now: l.now}
+	if !slices.Contains([]string{"rsa", "ecdsa"}, o.KeyType) {
+		o.KeyType = ""
+	}
+	if len(c.Names) > 0 {
+		o.ServerName = strings.Replace(c.Names[0], "*.", "any.", 1)
+	}
+	r, err := handshake.Connect(ctx, o)
+	switch {
+	case err != nil:
+		t.fails(err)
+	case staple.ID(r.Leaf) != c.ID:
+		t.Says, t.Error = "unserved", fmt.Sprintf("who asks %s for %s gets another certificate, with serial %x", l.connect, o.ServerName, r.Leaf.SerialNumber)
+	case len(r.Staple) == 0:
+		t.Says = "none"
+	default:
+		l.judge(&t, r.Staple, c)
+	}
+	return t
+}
+
+var errNoIssuerHere = errors.New("the issuer is not known here: nothing can be verified")
+
+// judge says what a response says, verified for this certificate.
+func (l *lookout) judge(t *Truth, der []byte, c inventory.Certificate) {
+	if c.Issuer == nil {
+		t.fails(errNoIssuerHere)
+		return
+	}
+	settings := l.plan.fetch(c.Job, c.Name).settings
+	f, err := staple.Verify(der, c.Leaf, c.Issuer, staple.Options{
+		Now: l.now, AllowSHA1Signatures: settings.AllowSHA1Signatures, TrustedResponders: settings.TrustedResponders,
+	})
+	if err != nil {
+		t.Says, t.Error = "refused", err.Error()
+		return
+	}
+	t.Says, t.ThisUpdate, t.NextUpdate, t.SHA256 = string(f.Status), f.ThisUpdate.UTC(), f.NextUpdate.UTC(), f.SHA256()
+}
+
+func (t *Truth) fails(err error) { t.Says, t.Error = "error", err.Error() }
