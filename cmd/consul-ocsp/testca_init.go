@@ -16,13 +16,19 @@ With -parent the CA is an intermediate one, signed by the CA in that folder, whi
 has it in its index and can revoke it by its name. Certificates that the new CA
 issues come with its certificate, not with the parent's.
 
+With -pss all that RSA keys sign is signed with RSA-PSS: the CA's certificate, what
+it issues, and its answers, also those of an RSA delegate. An RSA CA below such a
+one does the same.
+
 Example:
   consul-ocsp testca init ca
   consul-ocsp testca init -parent=ca -responder=http://127.0.0.1:8888 below
-  consul-ocsp testca init -key-pass=file:secret ca2`)
+  consul-ocsp testca init -key-pass=file:secret ca2
+  consul-ocsp testca init -key=rsa -pss ca3`)
 	key := keyFlag(c)
 	var o testca.InitOptions
 	c.flags.StringVar(&o.Name, "name", "", "common `name` (default \"consul-ocsp test CA\", with -parent \"consul-ocsp test intermediate CA\")")
+	c.flags.BoolVar(&o.PSS, "pss", false, "sign with RSA-PSS, with -key=rsa")
 	password := passwordFlag(c, "key-pass", "encrypts the CA's key with the password from `source`: env:NAME, file:PATH or pass:TEXT")
 	parent := c.flags.String("parent", "", "`folder` of the CA that signs this one")
 	parentPassword := passwordFlag(c, "parent-key-pass", "`source` of the password of the parent's key")
@@ -34,6 +40,8 @@ Example:
 			return c.wrongUsage("it takes one folder")
 		case !isKeyType(o.Key):
 			return c.wrongUsage("-key: %q is none of ecdsa, ecdsa384, ecdsa521, rsa, ed25519", *key)
+		case o.PSS && o.Key != testca.RSA:
+			return c.wrongUsage("-pss is for -key=rsa")
 		case *parent == "" && (len(o.Responders) > 0 || len(o.IssuerURLs) > 0):
 			return c.wrongUsage("-responder and -issuer-url are for a CA with -parent")
 		}

@@ -34,7 +34,7 @@ type Answer struct {
 
 	Signer             crypto.Signer           // nil: the CA's key
 	SignerCert         *x509.Certificate       // named by the ResponderID; nil: the CA's
-	SignatureAlgorithm x509.SignatureAlgorithm // 0: what fits the key, with SHA-256 (P-384: SHA-384, P-521: SHA-512)
+	SignatureAlgorithm x509.SignatureAlgorithm // 0: what fits key and CA, with SHA-256 (P-384: SHA-384, P-521: SHA-512)
 	ByKey              bool                    // ResponderID is the key's hash, not the name
 	Certificates       []*x509.Certificate     // embedded; nil: SignerCert where it is given. An empty slice: none
 	BadSignature       bool                    // one bit of the signature is wrong
@@ -53,6 +53,9 @@ func (c *CA) Respond(a Answer) ([]byte, error) {
 	}
 	if a.SignerCert == nil {
 		a.SignerCert = c.cert
+	}
+	if a.SignatureAlgorithm == 0 {
+		a.SignatureAlgorithm = c.algorithm(a.Signer.Public())
 	}
 	data, err := c.responseData(a)
 	if err != nil {

@@ -28,6 +28,7 @@ type CA struct {
 type InitOptions struct {
 	Name      string           // common name; default "consul-ocsp test CA", below another one "consul-ocsp test intermediate CA"
 	Key       KeyType          // default ECDSA
+	PSS       bool             // an RSA key signs with RSA-PSS from its own certificate on; below another CA: as that one does
 	Password  []byte           // encrypts ca.key and the delegate's key; none: they lie open
 	NotBefore time.Time        // default: an hour ago
 	NotAfter  time.Time        // default: ten years ahead, but not after the parent's
@@ -63,6 +64,9 @@ func Init(dir string, o InitOptions) (*CA, error) {
 	if o.Parent != nil && o.Parent.cert.MaxPathLenZero {
 		return nil, fmt.Errorf("CA %q in %s may have no CA below it (pathlen 0)", o.Parent.cert.Subject.CommonName, o.Parent.dir)
 	}
+	if err := checkPSS(o); err != nil {
+		return nil, err
+	}
 	key, err := newKey(o.Key)
 	if err != nil {
 		return nil, err
@@ -97,8 +101,12 @@ func (c *CA) signCA(o InitOptions) (*x509.Certificate, error) {
 		IsCA:                  true,
 		MaxPathLen:            1,
 	}
+	if o.PSS {
+		t.SignatureAlgorithm = x509.SHA256WithRSAPSS
+	}
 	issuer, signer := t, c.key
 	if o.Parent != nil {
+		t.SignatureAlgorithm = o.Parent.algorithm(o.Parent.key.Public())
 		issuer, signer = o.Parent.cert, o.Parent.key
 		t.MaxPathLen, t.MaxPathLenZero = 0, true
 		t.OCSPServer, t.IssuingCertificateURL = o.Responders, o.IssuerURLs

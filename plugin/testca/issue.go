@@ -139,6 +139,7 @@ func (c *CA) leafTemplate(names []string, o IssueOptions) (*x509.Certificate, er
 	now := c.now()
 	t := &x509.Certificate{
 		SerialNumber:          serial,
+		SignatureAlgorithm:    c.algorithm(c.key.Public()),
 		Subject:               pkix.Name{CommonName: names[0]},
 		NotBefore:             firstTime(o.NotBefore, now.Add(-time.Hour)),
 		NotAfter:              firstTime(o.NotAfter, now.AddDate(0, 0, 90)),

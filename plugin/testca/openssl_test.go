@@ -290,6 +290,47 @@ func TestFolderMadeByOpenssl(t *testing.T) {
 	}
 }
 
+// TestOpensslVerifiesPSS has a CA and its delegate sign everything with RSA-PSS, in a folder that we made, in one below
+// it, and in one that openssl made.
+func TestOpensslVerifiesPSS(t *testing.T) {
+	t.Parallel()
+	ours := newCA(t, InitOptions{Key: RSA, PSS: true, Name: "root"})
+	dir := t.TempDir()
+	openssl(t, dir, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "30", "-subj", "/CN=Their CA",
+		"-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:digest", "-sha384", "-addext", "keyUsage=critical,keyCertSign,cRLSign,digitalSignature")
+	if err := os.WriteFile(filepath.Join(dir, "index.txt"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]*CA{
+		"ours": ours, "below": newCA(t, InitOptions{Key: RSA, Parent: ours}), "theirs": &CA{dir: dir},
+	} {
+		c, err := Open(c.Dir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		leaf := issue(t, c, IssueOptions{}, "www.example.com")
+		delegate, err := c.Delegate(IssueOptions{Key: RSA})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range []string{"ca.pem", leaf.Path, delegate.Path} {
+			wantLines(t, openssl(t, c.Dir(), "x509", "-in", file, "-noout", "-text"), "Signature Algorithm: rsassaPss")
+		}
+		trusted := filepath.Join(map[string]string{"below": ours.Dir()}[name], "ca.pem")
+		wantLines(t, openssl(t, c.Dir(), "verify", "-CAfile", trusted, "-untrusted", "ca.pem", leaf.Path), ": OK")
+		for signer, o := range map[string]ResponderOptions{"itself": {}, "delegate": {SignerCert: delegate.Leaf, Signer: delegate.Key}} {
+			said := openssl(t, c.Dir(), "ocsp", "-url", serve(t, c, o)+"/", "-issuer", "ca.pem", "-cert", leaf.Path, "-CAfile", trusted,
+				"-verify_other", "ca.pem", "-resp_text")
+			t.Log(name, signer)
+			wantLines(t, said, "Response verify OK", ": good", "Signature Algorithm: rsassaPss")
+		}
+	}
+	_, err := Init(t.TempDir(), InitOptions{PSS: true})
+	wantError(t, err, "key of type rsa")
+	_, err = Init(t.TempDir(), InitOptions{PSS: true, Key: RSA, Parent: newCA(t, InitOptions{Name: "plain"})})
+	wantError(t, err, `"plain"`, "does not sign with RSA-PSS")
+}
+
 // TestOpensslVerifiesEverySignature has openssl judge each algorithm.
 func TestOpensslVerifiesEverySignature(t *testing.T) {
 	t.Parallel()

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"errors"
 	"fmt"
 )
 
@@ -29,6 +30,32 @@ func signData(data []byte, key crypto.Signer, algorithm x509.SignatureAlgorithm)
 	}
 	signature, err := key.Sign(rand.Reader, data, s.options)
 	return s.id, signature, err
+}
+
+// algorithm is how a key of this CA, or of its delegate, signs; 0 is what is usual for the key. The CA's own
+// certificate says whether RSA means RSA-PSS, so that a folder which openssl made with it needs nothing more.
+func (c *CA) algorithm(key crypto.PublicKey) x509.SignatureAlgorithm {
+	if _, ok := key.(*rsa.PublicKey); ok && isPSS(c.cert.SignatureAlgorithm) {
+		return c.cert.SignatureAlgorithm
+	}
+	return 0
+}
+
+func isPSS(a x509.SignatureAlgorithm) bool {
+	return a == x509.SHA256WithRSAPSS || a == x509.SHA384WithRSAPSS || a == x509.SHA512WithRSAPSS
+}
+
+// checkPSS refuses what algorithm could not find again.
+func checkPSS(o InitOptions) error {
+	switch {
+	case !o.PSS:
+		return nil
+	case o.Key != RSA:
+		return errors.New("RSA-PSS wants a key of type rsa")
+	case o.Parent != nil && o.Parent.algorithm(o.Parent.key.Public()) == 0:
+		return fmt.Errorf("CA %q in %s does not sign with RSA-PSS, so a CA below it can't either", o.Parent.cert.Subject.CommonName, o.Parent.dir)
+	}
+	return nil
 }
 
 // usualAlgorithm gives 0 for a kind of key that cannot sign.
