@@ -7,7 +7,7 @@ func commands(e environment) map[string]cli.CommandFactory {
 	all := map[string]cli.CommandFactory{}
 	for _, c := range []*command{
 		agentCommand(e), fetchCommand(e), syncCommand(e), renderCommand(e), statusCommand(e),
-		inspectCommand(e), verifyCommand(e), planCommand(e), validateCommand(e), versionCommand(e),
+		inspectCommand(e), verifyCommand(e), planCommand(e), validateCommand(e), haposCommand(e), versionCommand(e),
 	} {
 		all[c.flags.Name()] = c.factory()
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/x509"
 	"fmt"
 	"strings"
 	"time"
@@ -50,6 +51,7 @@ type inspection struct {
 	*command
 	path, issuerPath string
 	now              time.Time
+	trusted          []*x509.Certificate // may sign besides the issuer's own
 }
 
 func (i inspection) unreadable(err error) int {

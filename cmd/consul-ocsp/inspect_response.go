@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
@@ -37,10 +38,10 @@ func (i inspection) response(der []byte, certPath string) int {
 		t.row("serial", serialOf(leaf))
 		t.row("issuer", fmt.Sprintf("%s (%s)", leaf.Issuer, where))
 	}
-	o := staple.Options{Now: i.now}
+	o := staple.Options{Now: i.now, TrustedResponders: i.trusted}
 	facts, refusal := staple.Verify(der, leaf, issuer, o)
 	if refusal == nil {
-		i.facts(t, facts)
+		i.facts(t, facts, issuer)
 	}
 	t.flush()
 	i.steps(staple.Explain(der, leaf, issuer, o))
@@ -76,12 +77,16 @@ func (i inspection) issuerAlone() (*x509.Certificate, error) {
 }
 
 // facts shows what a verified response says.
-func (i inspection) facts(t *table, f *staple.Facts) {
+func (i inspection) facts(t *table, f *staple.Facts, issuer *x509.Certificate) {
 	t.row("status", string(f.Status))
 	t.row("revoked at", moment(f.RevokedAt, i.now))
 	t.row("reason", f.RevocationReason)
 	life(t, f, i.now)
-	t.row("signer", signerOf(f))
+	if signer := f.Signer; !signer.Equal(issuer) && slices.ContainsFunc(i.trusted, signer.Equal) {
+		t.row("signer", signer.Subject.String()+" (trusted)")
+	} else {
+		t.row("signer", signerOf(f))
+	}
 	t.row("signature", f.SignatureAlgorithm)
 }
 

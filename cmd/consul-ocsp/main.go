@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/hashicorp/cli"
@@ -34,9 +35,18 @@ const (
 )
 
 func main() {
-	os.Exit(run(os.Args[1:], environment{
+	os.Exit(run(arguments(os.Args), environment{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, lookup: os.LookupEnv, signals: osSignals,
 	}))
+}
+
+// arguments are those of the command line. Called through a link that bears the
+// name of a script which a command stands in for, the program is that command.
+func arguments(line []string) []string {
+	if filepath.Base(line[0]) == haposName {
+		return append([]string{haposName}, line[1:]...)
+	}
+	return line[1:]
 }
 
 // environment is what a command has of the world outside.

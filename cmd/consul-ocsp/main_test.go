@@ -11,7 +11,7 @@ import (
 // TestMain makes this binary the program itself where a script runs
 // consul-ocsp.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"consul-ocsp": main})
+	testscript.Main(m, map[string]func(){"consul-ocsp": main, haposName: main})
 }
 
 // TestScripts runs testdata/script/*.txt: sessions of a shell, one a subject.
@@ -41,6 +41,7 @@ func TestScripts(t *testing.T) {
 			"responder": cmdResponder,
 			"tlsserver": cmdTLSServer,
 			"silence":   cmdSilence,
+			"relay":     cmdRelay,
 		},
 	})
 }

@@ -5,10 +5,13 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"flag"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"time"
 
@@ -122,4 +125,25 @@ func swallow(conn net.Conn) {
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(scriptDeadline))
 	_, _ = io.Copy(io.Discard, conn)
+}
+
+// cmdRelay is "relay VARIABLE URL FILE": an HTTP server and proxy until the
+// script ends. Whatever it is asked, URL answers; FILE gets a line for each
+// request: method, target as it was sent, Host header.
+func cmdRelay(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: relay variable url file")
+	}
+	target, err := url.Parse(args[1])
+	ts.Check(err)
+	log, err := os.Create(ts.MkAbs(args[2]))
+	ts.Check(err)
+	server := httptest.NewServer(&httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			fmt.Fprintf(log, "%s %s %s\n", r.In.Method, r.In.RequestURI, r.In.Host)
+			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = target.Scheme, target.Host, ""
+		},
+	})
+	ts.Defer(func() { server.Close(); log.Close() })
+	ts.Setenv(args[0], server.URL)
 }

@@ -6,6 +6,19 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
+// Embedded returns the certificates that a response carries, none if it can't be read. Nothing is said of them: neither
+// that one of them signed, nor that any may.
+func Embedded(der []byte) []*x509.Certificate {
+	if len(der) > MaxResponse {
+		return nil
+	}
+	var r response
+	if r.read(der) != nil {
+		return nil
+	}
+	return r.certs
+}
+
 // parseEmbedded reads a certificate of a response.
 func parseEmbedded(der []byte) (*x509.Certificate, error) {
 	if err := checkForm(der); err != nil {

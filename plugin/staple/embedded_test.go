@@ -61,3 +61,19 @@ func TestEmbeddedIssuerIsHeldToItsForm(t *testing.T) {
 		}
 	}
 }
+
+// What a response carries is given out as it is, verified or not; what can't be read carries nothing.
+func TestEmbedded(t *testing.T) {
+	s := newScene(t, "ecdsa")
+	a := s.answer()
+	a.certs = [][]byte{s.delegate.cert.Raw, s.issuer.cert.Raw}
+	der := a.der(t)
+	if list := Embedded(der); len(list) != 2 || !list[0].Equal(s.delegate.cert) || !list[1].Equal(s.issuer.cert) {
+		t.Errorf("%d certificates", len(list))
+	}
+	for name, bad := range map[string][]byte{"nothing": nil, "cut": der[:len(der)-1], "too long": make([]byte, MaxResponse+1)} {
+		if list := Embedded(bad); list != nil {
+			t.Errorf("%s carries %d certificates", name, len(list))
+		}
+	}
+}

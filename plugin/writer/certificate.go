@@ -32,7 +32,9 @@ type Certificate struct {
 	Names       []string
 	MustStaple  bool
 	WriteFile   bool
-	WriteIssuer bool   // write <Path>.issuer where HAProxy does not know the issuer
+	WriteIssuer bool // write <Path>.issuer where HAProxy does not know the issuer
+	// IssuerChain follows the issuer in an issuer file that is written.
+	IssuerChain []*x509.Certificate
 	OnRevoked   string // "" or "staple", "keep", "remove"
 	// NotHAProxy says that no HAProxy reads the file: its limits don't count.
 	NotHAProxy bool

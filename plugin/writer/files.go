@@ -114,6 +114,9 @@ func (w *Writer) writeIssuer(c *Certificate) error {
 		return refuse(ReasonIssuerUnknown, "%s: HAProxy would not start with %s beside a certificate whose issuer it can't find: put the issuer into the PEM or %s, or set write_issuer", c.Path, c.file(), f.path)
 	}
 	content := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Issuer.Raw})
+	for _, further := range c.IssuerChain {
+		content = append(content, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: further.Raw})...)
+	}
 	written, err := f.replace(content, func(old []byte) (bool, error) {
 		if len(old) == 0 {
 			return true, nil

@@ -1,0 +1,98 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"syscall"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
+	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
+)
+
+// install has the writer put the response into its file and tell HAProxy, by
+// the same rules as an agent: an older response never replaces a newer one.
+func (u *update) install(ctx context.Context) error {
+	var target *pushed
+	c := writer.Certificate{
+		ID: staple.ID(u.got.Leaf), Job: "hapos-upd", Name: "certificate", Path: u.Certificate,
+		Leaf: u.got.Leaf, Issuer: u.got.Issuer,
+		// The issuer file is written even where the PEM has the issuer; but only one
+		// that a running HAProxy may lack is sent to it.
+		WriteFile: true, WriteIssuer: true, IssuerChain: u.got.Chain[1:], IssuerInPEM: slices.ContainsFunc(u.inPEM, u.got.Issuer.Equal),
+		Options: writer.Options{TrustedResponders: u.got.Signers},
+	}
+	if !u.SkipPush {
+		method := haproxy.MethodPush
+		if len(u.Reload) > 0 {
+			method = haproxy.MethodAuto
+		}
+		target = &pushed{method: method, client: haproxy.New(haproxy.Config{
+			Socket: u.Socket, LockDir: u.LockDir, Reload: u.Reload, Logger: u.Logger,
+		})}
+		c.Targets = []writer.Target{target}
+	}
+	w := writer.New(writer.Config{Store: noStore{}, TrustedFolders: u.TrustedFolders, Logger: u.Logger})
+	w.Set([]writer.Certificate{c})
+	results := w.Pass(ctx, []record.Staple{{ID: c.ID, DER: u.got.Facts.DER}})
+	state := results[0].State
+	if state.Reason != "" {
+		return failedAt(StageInstall, "%s", state.Error)
+	}
+	u.Tell("file: %s holds it", state.File)
+	if target == nil {
+		u.Tell("HAProxy is not told")
+		return nil
+	}
+	switch err := target.err; {
+	case err == nil:
+		u.got.How = string(target.out.How)
+		u.Tell("HAProxy at %s staples it: %s", u.Socket, u.got.How)
+	case notRunning(err):
+		u.got.NotRunning = err
+	default:
+		return failedAt(StageInstall, "%w", err)
+	}
+	return nil
+}
+
+// notRunning tells whether there is no HAProxy to be told: no socket, or nobody
+// behind it.
+func notRunning(err error) bool {
+	return haproxy.KindOf(err) == haproxy.KindSocket && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED))
+}
+
+// pushed is a HAProxy that is told once. It keeps what came of that, of which the
+// writer's state has only the words.
+type pushed struct {
+	client *haproxy.Client
+	method haproxy.Method
+	out    haproxy.Outcome
+	err    error
+}
+
+// Name is how logs call it.
+func (*pushed) Name() string { return "haproxy" }
+
+// Epoch is not asked for by a single pass.
+func (*pushed) Epoch(context.Context) (string, error) { return "", nil }
+
+// Install pushes, and reloads where that is wanted and only a reload helps.
+func (p *pushed) Install(ctx context.Context, s writer.Staple) (writer.Outcome, error) {
+	c, err := forHAProxy(s)
+	if err == nil {
+		p.out, err = p.client.Install(ctx, p.method, c)
+	}
+	p.err = err
+	return writer.Outcome{How: string(p.out.How)}, err
+}
+
+// noStore keeps nothing: the files are all that stays of a run.
+type noStore struct{}
+
+func (noStore) Staple(string) (record.Staple, bool, error) { return record.Staple{}, false, nil }
+func (noStore) Put(record.Staple) (bool, error)            { return true, nil }
+func (noStore) Replace(record.Staple) error                { return nil }
