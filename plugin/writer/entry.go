@@ -35,6 +35,8 @@ type delivery struct {
 	filed    bool   // the file held it when the target was told
 	outcome  Outcome
 	at       time.Time
+	seen     time.Time // when it was looked at last; by time.Now
+	compared bool      // it is looked at again without a reason
 	err      error
 	since    time.Time // when err came
 	failures int

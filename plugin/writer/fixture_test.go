@@ -63,11 +63,15 @@ func newBench(t testing.TB) *bench {
 }
 
 // restart makes a Writer that knows no more than data_dir and the files hold.
-func (b *bench) restart() {
-	b.writer = New(Config{
+func (b *bench) restart(change ...func(*Config)) {
+	c := Config{
 		Store: b.data, Logger: hclog.NewNullLogger(), Now: b.clock.Now,
 		EpochInterval: 5 * time.Millisecond, FirstRetry: 5 * time.Millisecond, LongestRetry: 20 * time.Millisecond,
-	})
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	b.writer = New(c)
 }
 
 // issue makes a certificate whose PEM lies in the folder.

@@ -93,7 +93,7 @@ func (w *Writer) serve(ctx context.Context, t *teller) {
 	for ctx.Err() == nil {
 		select {
 		case <-tick.C:
-			w.watch(ctx, t)
+			w.look(ctx, t)
 			continue
 		default:
 		}
@@ -114,9 +114,15 @@ func (w *Writer) serve(ctx context.Context, t *teller) {
 		case <-ctx.Done():
 		case <-t.queue.ready:
 		case <-tick.C:
-			w.watch(ctx, t)
+			w.look(ctx, t)
 		}
 	}
+}
+
+// look is done every EpochInterval.
+func (w *Writer) look(ctx context.Context, t *teller) {
+	w.watch(ctx, t)
+	w.compare(t)
 }
 
 func epochOf(ctx context.Context, t Target) (string, error) {
@@ -143,6 +149,9 @@ func (w *Writer) watch(ctx context.Context, t *teller) {
 	for _, e := range w.entries {
 		for _, target := range e.cert.Targets {
 			if target == t.target && e.applied != nil {
+				if d := e.targets[target]; d != nil {
+					d.compared = false
+				}
 				t.queue.add(e)
 				w.run.files.add(e)
 				n++
@@ -187,11 +196,17 @@ func (w *Writer) install(ctx context.Context, e *entry, target Target) (how stri
 		d.failures++
 		return "", err
 	}
-	*d = delivery{sha256: facts.SHA256(), filed: filed, outcome: outcome, at: now, step: d.step}
+	if d.asBefore(outcome, facts.SHA256(), filed) {
+		return outcome.How, nil
+	}
+	drifted := d.drifted(outcome, facts.SHA256())
+	*d = delivery{sha256: facts.SHA256(), filed: filed, outcome: outcome, at: now, seen: time.Now(), step: d.step}
 	if outcome.Served {
 		d.step = stepFailure{}
 	}
-	if outcome.How != Unchanged {
+	if drifted {
+		w.log.Warn("somebody else replaced what was served; it is served again", "target", target.Name(), "job", e.cert.Job, "name", e.cert.Name, "how", outcome.How)
+	} else if outcome.How != Unchanged {
 		w.log.Info("installed", "target", target.Name(), "job", e.cert.Job, "name", e.cert.Name, "how", outcome.How,
 			"status", facts.Status, "this_update", facts.ThisUpdate.UTC().Format(time.RFC3339))
 	}

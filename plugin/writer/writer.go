@@ -28,6 +28,9 @@ type Config struct {
 	// EpochInterval is how often targets are asked whether they were restarted;
 	// 0: 5 s.
 	EpochInterval time.Duration
+	// CompareInterval is how often what targets with an epoch serve, and what the
+	// files hold, is compared with what it should be; 0: 5 min.
+	CompareInterval time.Duration
 	// Changed, if set, is called when a certificate's status, or what is wrong
 	// with it or one of its targets, is another than before. It must not block
 	// or call the Writer.
@@ -86,6 +89,7 @@ func New(c Config) *Writer {
 		c.Random = rand.Float64
 	}
 	c.EpochInterval = cmp.Or(c.EpochInterval, 5*time.Second)
+	c.CompareInterval = cmp.Or(c.CompareInterval, 5*time.Minute)
 	c.FirstRetry = cmp.Or(c.FirstRetry, time.Second)
 	c.LongestRetry = cmp.Or(c.LongestRetry, time.Minute)
 	return &Writer{
