@@ -18,8 +18,9 @@ type WatchOptions struct {
 	Now    func() time.Time
 }
 
-// patience is how many times Quiet a look is put off while things go on.
-const patience = 10
+// patience is how many times Quiet a look is put off while things go on: with
+// the usual Quiet a change is noticed within a second in any case.
+const patience = 4
 
 // Watch calls changed with what Read would give, at once and whenever that
 // changes, until ctx ends; it returns nil then. Folders are watched rather than

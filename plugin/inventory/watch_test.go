@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -164,5 +165,79 @@ func TestRescanIsTheNet(t *testing.T) {
 	case f := <-results:
 		t.Errorf("nothing changed, and yet: %v", f)
 	case <-time.After(100 * time.Millisecond):
+	}
+}
+
+// In a folder in which something is written all the time, changes are seen too.
+func TestWatchSeesChangesInBusyFolders(t *testing.T) {
+	y := newYard(t)
+	y.issue("one.pem", testca.IssueOptions{})
+	results := watching(t, set(y.path("*.pem")), WatchOptions{Rescan: time.Hour})
+	until(t, "the first look", results, func(f found) bool { return names(f.certs) == "one" })
+	seen, done := make(chan struct{}), make(chan struct{})
+	// Ends when the certificate was seen, below.
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-seen:
+				return
+			default:
+				y.write("busy.log", "once more")
+			}
+		}
+	}()
+	y.issue("two.pem", testca.IssueOptions{})
+	until(t, "a second file", results, func(f found) bool { return names(f.certs) == "one two" })
+	close(seen)
+	<-done
+}
+
+// BenchmarkNoticed is from a certificate's renewal to its being known, in a
+// folder of many.
+func BenchmarkNoticed(b *testing.B) {
+	ca, err := testca.Init(filepath.Join(b.TempDir(), "ca"), testca.InitOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	hosts := make([]string, 1000)
+	for i := range hosts {
+		hosts[i] = fmt.Sprintf("c%d.test", i)
+	}
+	all, err := ca.IssueMany(hosts, testca.IssueOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	folder := b.TempDir()
+	long := time.Now().Add(-time.Hour)
+	for _, c := range all {
+		if err := os.Chtimes(c.Path, long, long); err != nil {
+			b.Fatal(err)
+		}
+		if err := os.Rename(c.Path, filepath.Join(folder, filepath.Base(c.Path))); err != nil {
+			b.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	changed, done := make(chan struct{}, 100), make(chan error, 1)
+	go func() { // ends with ctx
+		done <- Watch(ctx, set(folder), func([]Certificate, []Problem) { changed <- struct{}{} }, WatchOptions{})
+	}()
+	<-changed
+	for b.Loop() {
+		b.StopTimer()
+		fresh, err := ca.Issue(hosts[:1], testca.IssueOptions{File: filepath.Join(b.TempDir(), "fresh")})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		if err := os.Rename(fresh.Path, filepath.Join(folder, hosts[0]+".pem")); err != nil {
+			b.Fatal(err)
+		}
+		<-changed
+	}
+	cancel()
+	if err := <-done; err != nil {
+		b.Fatal(err)
 	}
 }
