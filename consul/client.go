@@ -24,7 +24,10 @@ type Config struct {
 	Datacenter string
 	// Foreign says that Datacenter is not that of the Consul agent which is
 	// spoken to: the lock's session belongs to one of its servers then.
-	Foreign   bool
+	Foreign bool
+	// Leads says that this agent may lead: errors for want of a right name the
+	// rules of that role.
+	Leads     bool
 	Namespace string
 	Partition string
 
@@ -134,7 +137,7 @@ func New(c Config) (*Client, error) {
 		return nil, fmt.Errorf("consul: %w", err)
 	}
 	return &Client{
-		api: client, base: base, keys: keys{root: c.Path}, config: c, logger: c.Logger, state: state, token: tok,
+		api: client, base: base, keys: keys{root: c.Path, leads: c.Leads}, config: c, logger: c.Logger, state: state, token: tok,
 		missed:    make(chan struct{}, 1),
 		namespace: conf.Namespace, partition: conf.Partition,
 	}, nil

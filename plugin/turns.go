@@ -20,8 +20,19 @@ type turns struct {
 	client *consul.Client
 	who    func(context.Context) (record.Reloader, error) // instance and node
 
-	mu sync.Mutex
-	me record.Reloader
+	mu   sync.Mutex
+	me   record.Reloader
+	said string // the last complaint
+}
+
+// complain says once, not at each question, why no turn can be had.
+func (t *turns) complain(target *haproxyTarget, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.said != err.Error() {
+		t.said = err.Error()
+		target.logger.Warn("HAProxy is not reloaded now: a turn can't be had from Consul", "target", target.name, "reason", haproxy.KindReloadWaits, "error", err)
+	}
 }
 
 // take asks for a turn, and does not wait for it. done is nil if there is none
@@ -44,6 +55,7 @@ func (t *turns) take(ctx context.Context, target *haproxyTarget, urgent bool) (d
 		target.logger.Warn("reloading without a turn, since the staple is about to end and Consul can't be asked", "target", target.name, "error", err)
 		return func(error) {}, nil
 	case err != nil:
+		t.complain(target, err)
 		return nil, &haproxy.Error{Kind: haproxy.KindReloadWaits, Socket: target.socket, Detail: "a turn to reload can't be had from Consul", Err: err}
 	case stopped != nil:
 		return nil, target.fail(haproxy.KindReloadWaits, fmt.Sprintf("%s; this node goes on when that is mended, or an hour after", stopped))

@@ -12,12 +12,6 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
 
-// operatorRules are the ACL rules of who may ask for a fetch.
-var operatorRules = []string{
-	`key_prefix "consul-ocsp/" { policy = "read" }`,
-	`key_prefix "consul-ocsp/v1/request/" { policy = "write" }`,
-}
-
 // TestForce has an operator who may not lead have the leading agent fetch at
 // once, and read what came of it, whatever that is.
 func TestForce(t *testing.T) {

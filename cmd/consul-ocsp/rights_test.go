@@ -17,36 +17,6 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
 
-// The rules of each role, as the documentation has them; %s stands for the name
-// of a node.
-var nodeRules = []string{
-	`key_prefix "consul-ocsp/" { policy = "read" }`,
-	`key_prefix "consul-ocsp/v1/certificate/" { policy = "write" }`,
-	`key_prefix "consul-ocsp/v1/wanted/" { policy = "write" }`,
-	`key "consul-ocsp/v1/reload" { policy = "write" }`,
-	`key "consul-ocsp/v1/node/%s" { policy = "write" }`,
-}
-
-var leaderRules = []string{
-	`key_prefix "consul-ocsp/" { policy = "read" }`,
-	`key_prefix "consul-ocsp/v1/" { policy = "write" }`,
-	`session "%s" { policy = "write" }`,
-}
-
-var statusRules = []string{`key_prefix "consul-ocsp/" { policy = "read" }`}
-
-// policy is a policy with these rules for a node; without leaves out one of
-// them.
-func policy(rules []string, node, without string) string {
-	var kept []string
-	for _, rule := range rules {
-		if without == "" || rule != without {
-			kept = append(kept, strings.Replace(rule, "%s", node, 1))
-		}
-	}
-	return strings.Join(kept, "\n")
-}
-
 // nobody is who runs TestRights where it was started by root.
 const nobody = 65534
 
@@ -76,7 +46,6 @@ func TestRights(t *testing.T) {
 		ownFiles(t, n, www)
 	}
 	t.Run("status", func(t *testing.T) { c.statusIs(t, "2 staples: 2 ok", "3 nodes: 3 ok") })
-	t.Run("missing rules", func(t *testing.T) { c.missingRules(t) })
 
 	c.authority.revoke(t, www)
 	c.hurry(t)
@@ -91,7 +60,6 @@ func TestRights(t *testing.T) {
 			t.Errorf("an agent ends with %d", code)
 		}
 	}
-	t.Run("missing session rule", func(t *testing.T) { c.missingSession(t) })
 }
 
 // ownFiles checks who may read what on a node.
@@ -126,51 +94,6 @@ func (c *cluster) statusIs(t *testing.T, words ...string) {
 			}
 		}
 		return nil
-	})
-}
-
-// missingRules takes each rule of a node's policy away: the agent says which
-// key it is about, and which rule it needs.
-func (c *cluster) missingRules(t *testing.T) {
-	for name, without := range map[string]struct{ rule, key string }{
-		"node-read":        {nodeRules[0], "consul-ocsp/v1/head"},
-		"node-certificate": {nodeRules[1], "consul-ocsp/v1/certificate/"},
-		"node-wanted":      {nodeRules[2], "consul-ocsp/v1/wanted/"},
-		"node-own":         {nodeRules[4], "consul-ocsp/v1/node/node-own"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			n := &node{name: name, dir: t.TempDir()}
-			c.authority.issue(t, filepath.Join(n.dir, "certs"), testca.IssueOptions{}, name+".example.test")
-			c.tokens[name] = c.consul.CreateToken(t, policy(nodeRules, name, without.rule))
-			job := fmt.Sprintf("job \"edge\" {\n  certificates {\n    paths = [%q]\n  }\n}\n", filepath.Join(n.dir, "certs"))
-			n.job = writeJob(t, filepath.Join(n.dir, "node.hcl"), c.head(t, name, `"deliver"`, n.dir)+job)
-			n.start(t)
-			n.agent.denied(t, without.key, strings.Replace(without.rule, "%s", name, 1))
-		})
-	}
-}
-
-// missingSession takes the session from the leader's policy, when nobody leads.
-func (c *cluster) missingSession(t *testing.T) {
-	dir := t.TempDir()
-	c.tokens["other"] = c.consul.CreateToken(t, policy(leaderRules, "", leaderRules[2]))
-	job := writeJob(t, filepath.Join(dir, "other.hcl"), c.head(t, "other", `"fetch"`, dir))
-	start(t, "agent", "-config-file="+job, "-log-level=info").denied(t, "session", `session "`)
-}
-
-// denied waits for a line of the log, at a level that everybody sees, that
-// names the key and the rule.
-func (p *running) denied(t *testing.T, key, rule string) {
-	t.Helper()
-	eventually(t, "log", func() error {
-		for line := range strings.Lines(p.log.String()) {
-			line = strings.ReplaceAll(line, `\"`, `"`)
-			seen := strings.Contains(line, "[WARN]") || strings.Contains(line, "[ERROR]")
-			if seen && strings.Contains(line, "permission denied") && strings.Contains(line, key) && strings.Contains(line, rule) {
-				return nil
-			}
-		}
-		return fmt.Errorf("no line says that %s was denied for want of %s", key, rule)
 	})
 }
 
