@@ -49,6 +49,7 @@ type Client struct {
 	master bool          // what the socket was when last asked
 	last   Info          // who answered last,
 	asked  time.Time     // and when
+	singly Info          // a process that is given one command a connection
 	names  nameIndex
 }
 

@@ -1,6 +1,7 @@
 package haproxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -29,9 +31,22 @@ func (c *Client) exchange(ctx context.Context, command, name string) (string, er
 }
 
 func (c *Client) exchangeWithin(ctx context.Context, timeout time.Duration, command, name string) (string, error) {
-	if len(command)+1 > MaxCommand {
-		return "", c.fail(KindTooLarge, name, "the command has %d bytes, HAProxy takes %d: only a reload can bring it in", len(command)+1, MaxCommand)
+	if err := c.sendable(command, name); err != nil {
+		return "", err
 	}
+	return c.transact(ctx, timeout, command, name)
+}
+
+// sendable refuses what HAProxy would not take as one command.
+func (c *Client) sendable(command, name string) error {
+	if len(command)+1 > MaxCommand {
+		return c.fail(KindTooLarge, name, "the command has %d bytes, HAProxy takes %d: only a reload can bring it in", len(command)+1, MaxCommand)
+	}
+	return nil
+}
+
+// transact sends text, one command or several, and reads until HAProxy closes.
+func (c *Client) transact(ctx context.Context, timeout time.Duration, text, name string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	network, address := splitSocket(c.config.Socket)
@@ -44,27 +59,32 @@ func (c *Client) exchangeWithin(ctx context.Context, timeout time.Duration, comm
 	// Ends the exchange when ctx does; runs at most once, and not after stop.
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	_, writeErr := io.WriteString(conn, command+"\n")
-	if half, ok := conn.(interface{ CloseWrite() error }); ok && writeErr == nil {
-		writeErr = half.CloseWrite()
-	}
+	var writeErr error
+	var writing sync.WaitGroup
+	// Ends with the deadline below at the latest. HAProxy takes no more commands
+	// while nobody reads its answers.
+	writing.Go(func() {
+		_, writeErr = io.WriteString(conn, text+"\n")
+		if half, ok := conn.(interface{ CloseWrite() error }); ok && writeErr == nil {
+			writeErr = half.CloseWrite()
+		}
+	})
 	// An answer may have come before the write failed, and it says more.
 	answer, err := io.ReadAll(io.LimitReader(conn, maxAnswer+1))
+	_ = conn.SetWriteDeadline(time.Unix(1, 0))
+	writing.Wait()
 	if len(answer) > maxAnswer {
 		return "", c.fail(KindNotHAProxy, name, "the answer is longer than %d bytes", maxAnswer)
-	}
-	if err == nil {
-		err = writeErr
 	}
 	if err != nil && (ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded)) {
 		return "", c.timeoutError(ctx, timeout, name)
 	}
 	if len(answer) == 0 {
-		if err == nil {
-			err = io.ErrUnexpectedEOF
+		if err == nil && !errors.Is(writeErr, os.ErrDeadlineExceeded) {
+			err = writeErr
 		}
 		return "", &Error{Kind: KindSocket, Socket: c.config.Socket, Command: name,
-			Detail: "the connection ended without an answer; is HAProxy stopping?", Err: err}
+			Detail: "the connection ended without an answer; is HAProxy stopping?", Err: cmp.Or(err, io.ErrUnexpectedEOF)}
 	}
 	return string(answer), nil
 }

@@ -14,13 +14,15 @@ import (
 // fake is a listener that says what a test wants said.
 type fake struct {
 	socket  string
+	silent  bool         // answers "prompt" like any other word
 	most    atomic.Int32 // connections at a time
 	asked   atomic.Int32
 	current atomic.Int32
 }
 
 // newFake listens on a unix socket. say gets the first line of each
-// connection and returns the answer; false leaves the connection open.
+// connection, or after "prompt" every other line, and returns the answer; false
+// leaves the connection open, and ends a conversation in the middle.
 func newFake(t testing.TB, say func(line string) (string, bool)) *fake {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "hap")
@@ -63,13 +65,35 @@ func (f *fake) serve(conn net.Conn, say func(string) (string, bool), done <-chan
 	defer f.current.Add(-1)
 	for most := f.most.Load(); now > most && !f.most.CompareAndSwap(most, now); most = f.most.Load() {
 	}
-	line, err := bufio.NewReader(conn).ReadString('\n')
+	lines := bufio.NewReader(conn)
+	line, err := lines.ReadString('\n')
 	if err != nil {
 		return
 	}
-	answer, closes := say(strings.TrimSpace(line))
+	if line = strings.TrimSpace(line); line == "prompt" && !f.silent {
+		f.converse(conn, lines, say)
+		return
+	}
+	answer, closes := say(line)
 	_, _ = conn.Write([]byte(answer))
 	if !closes {
 		<-done
+	}
+}
+
+// converse answers each line and then prompts, as HAProxy's workers do.
+func (f *fake) converse(conn net.Conn, lines *bufio.Reader, say func(string) (string, bool)) {
+	_, _ = conn.Write([]byte("\n> "))
+	for {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			return
+		}
+		answer, goesOn := say(strings.TrimSpace(line))
+		_, _ = conn.Write([]byte(answer))
+		if !goesOn {
+			return
+		}
+		_, _ = conn.Write([]byte("\n> "))
 	}
 }

@@ -3,6 +3,7 @@ package haproxy_test
 import (
 	"crypto/sha1"
 	"encoding/asn1"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
@@ -158,3 +159,6 @@ func hasKey(detail string) bool {
 	_, key, _ := strings.Cut(detail, "OCSP Response Key:")
 	return strings.HasPrefix(strings.TrimSpace(key), "30")
 }
+
+// encoded is a response as a command takes it.
+func encoded(c haproxy.Certificate) string { return base64.StdEncoding.EncodeToString(c.OCSP) }

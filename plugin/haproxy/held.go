@@ -61,33 +61,70 @@ func (c *Client) Registered(ctx context.Context) ([]string, error) {
 }
 
 func (s *session) held(ctx context.Context, certID []byte) (Held, error) {
-	if err := s.canShow(); err != nil {
+	held, err := s.heldAll(ctx, [][]byte{certID})
+	if err != nil {
 		return Held{}, err
+	}
+	return held[0].Held, held[0].err
+}
+
+// heldOr is what is held for one of many CertIDs, or why that is not known.
+type heldOr struct {
+	Held
+	err error
+}
+
+// heldAll asks for many CertIDs; what it returns is in their order.
+func (s *session) heldAll(ctx context.Context, certIDs [][]byte) ([]heldOr, error) {
+	if err := s.canShow(); err != nil {
+		return nil, err
 	}
 	const command = "show ssl ocsp-response"
-	if len(certID) == 0 || len(certID) > maxCertID {
-		return Held{}, s.c.fail(KindRefused, command, "a CertID of %d bytes: HAProxy takes 1 to %d", len(certID), maxCertID)
+	all := make([]heldOr, len(certIDs))
+	var asked []int
+	var commands []string
+	for i, id := range certIDs {
+		if len(id) == 0 || len(id) > maxCertID {
+			all[i].err = s.c.fail(KindRefused, command, "a CertID of %d bytes: HAProxy takes 1 to %d", len(id), maxCertID)
+			continue
+		}
+		asked, commands = append(asked, i), append(commands, command+" "+hex.EncodeToString(id))
 	}
-	key := hex.EncodeToString(certID)
-	answer, err := s.ask(ctx, command+" "+key)
+	answers, err := s.askAll(ctx, commands, command)
 	if err != nil {
-		return Held{}, err
+		return nil, err
 	}
-	held, err := parseHeld(answer)
+	var present []int
+	for k, i := range asked {
+		if all[i].Held, err = parseHeld(answers[k]); err != nil {
+			all[i].err = s.c.answerError(command, answers[k])
+		} else if all[i].Present {
+			present = append(present, i)
+		}
+	}
+	if !s.info.atLeast(2, 8) {
+		return all, nil
+	}
+	return all, s.heldBytes(ctx, certIDs, all, present)
+}
+
+// heldBytes asks for the responses themselves, of those that are present.
+func (s *session) heldBytes(ctx context.Context, certIDs [][]byte, all []heldOr, present []int) error {
+	const command = "show ssl ocsp-response base64"
+	commands := make([]string, len(present))
+	for k, i := range present {
+		commands[k] = command + " " + hex.EncodeToString(certIDs[i])
+	}
+	answers, err := s.askAll(ctx, commands, command)
 	if err != nil {
-		return Held{}, s.c.answerError(command, answer)
+		return err
 	}
-	if !held.Present || !s.info.atLeast(2, 8) {
-		return held, nil
+	for k, i := range present {
+		if all[i].DER, err = base64.StdEncoding.DecodeString(strings.TrimSpace(answers[k])); err != nil {
+			all[i] = heldOr{err: s.c.answerError(command, answers[k])}
+		}
 	}
-	answer, err = s.ask(ctx, command+" base64 "+key)
-	if err != nil {
-		return Held{}, err
-	}
-	if held.DER, err = base64.StdEncoding.DecodeString(strings.TrimSpace(answer)); err != nil {
-		return Held{}, s.c.answerError(command+" base64", answer)
-	}
-	return held, nil
+	return nil
 }
 
 // is says whether the process holds exactly this response.

@@ -215,13 +215,19 @@ func (s *session) unregistered(ctx context.Context, cert Certificate, held Held)
 }
 
 func (s *session) set(ctx context.Context, cert Certificate) error {
-	const command = "set ssl ocsp-response"
-	answer, err := s.send(ctx, command, base64.StdEncoding.EncodeToString(cert.OCSP))
+	answer, err := s.send(ctx, setCommand, base64.StdEncoding.EncodeToString(cert.OCSP))
 	if err != nil {
 		return err
 	}
+	return s.wasSet(answer)
+}
+
+const setCommand = "set ssl ocsp-response"
+
+// wasSet reads the answer to setCommand.
+func (s *session) wasSet(answer string) error {
 	if !strings.Contains(answer, "OCSP Response updated!") {
-		return s.c.answerError(command, answer)
+		return s.c.answerError(setCommand, answer)
 	}
 	return nil
 }
@@ -229,11 +235,16 @@ func (s *session) set(ctx context.Context, cert Certificate) error {
 // readBack asks whether HAProxy holds what it was given: "Success!" and
 // "updated!" are also said for what was ignored.
 func (s *session) readBack(ctx context.Context, cert Certificate) error {
-	const command = "show ssl ocsp-response"
 	held, err := s.held(ctx, cert.CertID)
 	if err != nil {
 		return err
 	}
+	return s.isHeld(held, cert)
+}
+
+// isHeld says why what HAProxy holds is not what it was given.
+func (s *session) isHeld(held Held, cert Certificate) error {
+	const command = "show ssl ocsp-response"
 	switch {
 	case held.is(cert):
 		return nil

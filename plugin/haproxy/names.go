@@ -60,13 +60,14 @@ func (s *session) namesOf(ctx context.Context, cert Certificate) ([]certDetail, 
 // lookUp asks whether the names that are remembered are still right.
 func (s *session) lookUp(ctx context.Context, want string) ([]certDetail, error) {
 	var found []certDetail
-	for _, name := range s.c.names.names[want] {
-		detail, ok, err := s.detail(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		if ok && detail.sha1 == want {
-			found = append(found, detail)
+	names := s.c.names.names[want]
+	details, err := s.details(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if d, ok := details[name]; ok && d.sha1 == want {
+			found = append(found, d)
 		}
 	}
 	return found, nil
@@ -88,14 +89,20 @@ func (s *session) refreshNames(ctx context.Context) error {
 		process: s.info, read: now, scanned: old.scanned,
 		sha1: make(map[string]string, len(list.names)), names: make(map[string][]string, len(list.names)),
 	}
+	var fresh []string
+	for _, name := range list.names {
+		if _, ok := old.sha1[name]; !ok {
+			fresh = append(fresh, name)
+		}
+	}
+	details, err := s.details(ctx, fresh)
+	if err != nil {
+		return err
+	}
 	for _, name := range list.names {
 		sha1, ok := old.sha1[name]
 		if !ok {
-			detail, _, err := s.detail(ctx, name)
-			if err != nil {
-				return err
-			}
-			sha1 = detail.sha1
+			sha1 = details[name].sha1
 		}
 		x.sha1[name] = sha1
 		x.names[sha1] = append(x.names[sha1], name)
@@ -117,26 +124,42 @@ func (s *session) list(ctx context.Context) (certList, error) {
 	return list, nil
 }
 
-// detail asks for one name. Names that cannot stand in a command, and what is
-// no single certificate (a bundle's common name), are no error but not ok.
+// detail asks for one name; it is not ok where details has none for it.
 func (s *session) detail(ctx context.Context, name string) (certDetail, bool, error) {
-	word, ok := commandWord(name)
-	if !ok {
-		s.c.config.Logger.Debug("certificate name cannot stand in a command", "socket", s.c.config.Socket, "name", shorten(name, 200))
-		return certDetail{}, false, nil
-	}
-	answer, err := s.ask(ctx, "show ssl cert "+word)
-	if err != nil {
-		return certDetail{}, false, err
-	}
-	d, err := parseCertDetail(answer)
-	if err != nil {
-		if e := s.c.answerError("show ssl cert", answer); e.Kind == KindPermission {
-			return certDetail{}, false, e
+	details, err := s.details(ctx, []string{name})
+	d, ok := details[name]
+	return d, ok, err
+}
+
+// details asks for several names. Those that cannot stand in a command, and what
+// is no single certificate (a bundle's common name), are no error but left out.
+func (s *session) details(ctx context.Context, names []string) (map[string]certDetail, error) {
+	var asked, commands []string
+	for _, name := range names {
+		word, ok := commandWord(name)
+		if !ok {
+			s.c.config.Logger.Debug("certificate name cannot stand in a command", "socket", s.c.config.Socket, "name", shorten(name, 200))
+			continue
 		}
-		return certDetail{}, false, nil
+		asked, commands = append(asked, name), append(commands, "show ssl cert "+word)
 	}
-	return d, d.name == name, nil
+	const command = "show ssl cert"
+	answers, err := s.askAll(ctx, commands, command)
+	if err != nil {
+		return nil, err
+	}
+	details := make(map[string]certDetail, len(asked))
+	for i, name := range asked {
+		d, err := parseCertDetail(answers[i])
+		if err == nil && d.name == name {
+			details[name] = d
+		} else if err != nil {
+			if e := s.c.answerError(command, answers[i]); e.Kind == KindPermission {
+				return nil, e
+			}
+		}
+	}
+	return details, nil
 }
 
 // commandWord writes a name as one word of a command: HAProxy splits at

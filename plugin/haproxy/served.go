@@ -66,12 +66,13 @@ func (c *Client) servedDetails(ctx context.Context, names []string) ([]Served, e
 		return nil, err
 	}
 	defer s.close()
+	details, err := s.details(ctx, names)
+	if err != nil {
+		return nil, err
+	}
 	var list []Served
 	for _, name := range names {
-		d, ok, err := s.detail(ctx, name)
-		if err != nil {
-			return nil, err
-		}
+		d, ok := details[name]
 		if !ok {
 			continue
 		}
