@@ -36,6 +36,9 @@ type parts struct {
 	targets *targets
 	started time.Time
 
+	// adopted is what came from HAProxies, by id; for a sync that adopts.
+	adopted map[string]adopted
+
 	// fetching is the fetcher that runs; nil while another agent leads.
 	fetching atomic.Pointer[fetcher.Fetcher]
 	// alone is set while the node fetches for itself.

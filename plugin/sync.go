@@ -22,6 +22,8 @@ type SyncOptions struct {
 	// its end is waited for, but no longer than Wait (without one, ten seconds),
 	// and the pass is this one's own.
 	Fold bool
+	// Adopt: before all else, take what the running HAProxies hold.
+	Adopt bool
 }
 
 // SyncReport is what a pass on a node came to.
@@ -33,8 +35,9 @@ type SyncReport struct {
 	// Source is the error of the place where responses come from; the results
 	// then rest on data_dir and the files.
 	Source error
-	// Announced is the error of announcing, if any.
-	Announced error
+	// Announced is the error of announcing, if any; Adopted that of a HAProxy that
+	// could not be asked for what it holds.
+	Announced, Adopted error
 }
 
 // SyncResult is what came of one certificate.
@@ -49,6 +52,9 @@ type SyncResult struct {
 	// Status and Until are the response's, if there is one.
 	Status string
 	Until  time.Time
+	// AdoptedFrom is the target from which the response came, with Adopt; empty:
+	// what was here is as new.
+	AdoptedFrom string
 	// Reason is the one word for what is wrong, if anything is; Error says more.
 	Reason, Error string
 }
@@ -148,6 +154,9 @@ func (p *parts) syncOnce(ctx context.Context, so SyncOptions) *SyncReport {
 	report := &SyncReport{}
 	p.readCertificates(ctx)
 	p.writer.Set(p.holding.deliveries())
+	if so.Adopt {
+		report.Adopted = p.adopt(ctx)
+	}
 	var candidates []record.Staple
 	if p.consul != nil {
 		candidates, report.Source = p.candidates(ctx, report)
@@ -157,6 +166,9 @@ func (p *parts) syncOnce(ctx context.Context, so SyncOptions) *SyncReport {
 	notAsked := p.holding.notAsked(time.Now())
 	for _, s := range p.writer.Pass(ctx, candidates) {
 		r := syncResult(s.State, so.RequirePush)
+		if a := p.adopted[r.ID]; a.sha256 == s.State.Applied.SHA256 {
+			r.AdoptedFrom = a.target
+		}
 		if why := notAsked[r.ID]; why != "" && r.Reason == writer.ReasonWaiting {
 			r.NotApplicable, r.Reason, r.Error = true, why, ""
 		}

@@ -29,10 +29,14 @@ Of many that are started at once one works: the others have it look once more,
 say so and end with 0 at once. With -wait or -require-push it takes its turn
 instead. Whatever a pipe has on its standard input is read and ignored.
 
+With -adopt what running HAProxies (2.8 or later) hold is saved first, to the
+files and data_dir, where it verifies and nothing newer is there: so a switch
+from HAProxy's own ocsp-update, or from anything else that pushes, starts warm.
+
 Exit codes: 0 every certificate has its staple, 1 none has or the pass failed,
-2 usage or configuration, 3 some have none. With -on-timeout=continue 0 unless a
-must-staple certificate has none. A certificate without a responder needs none,
-unless it is must-staple.
+or a HAProxy could not be asked for what it holds, 2 usage or configuration, 3
+some have none. With -on-timeout=continue 0 unless a must-staple certificate has
+none. A certificate without a responder needs none, unless it is must-staple.
 
 Example:
   consul-ocsp sync -config-dir=/etc/consul-ocsp.d -wait=30s -on-timeout=continue
@@ -42,6 +46,7 @@ Example:
 	c.flags.DurationVar(&o.Wait, "wait", 0, "wait up to this `time` until every certificate has its staple")
 	onTimeout := c.flags.String("on-timeout", "fail", "`fail` or continue when a staple is missing at the end")
 	requirePush := c.flags.Bool("require-push", false, "a target that could not be told counts as failed; otherwise the file is enough")
+	c.flags.BoolVar(&o.Adopt, "adopt", false, "first save what the running HAProxies hold, verified")
 	c.run = func(c *command, args []string) int {
 		if len(args) > 0 {
 			return c.wrongUsage("it takes no arguments")
@@ -64,7 +69,7 @@ Example:
 		ctx, stop := c.interrupted()
 		defer stop()
 		drain(ctx, c.stdin)
-		o.Fold = o.Wait == 0 && !*requirePush
+		o.Fold = o.Wait == 0 && !*requirePush && !o.Adopt
 		return syncPass(ctx, c, cfg, o, syncVerdict{carryOn: *onTimeout == "continue", requirePush: *requirePush},
 			plugin.Options{Version: version, Logger: logger})
 	}
@@ -79,7 +84,7 @@ func syncPass(ctx context.Context, c *command, cfg *hclconfig.Config, so plugin.
 	if err != nil {
 		return c.failed(err)
 	}
-	for _, err := range []error{report.Source, report.Announced} {
+	for _, err := range []error{report.Source, report.Announced, report.Adopted} {
 		if err != nil {
 			c.complain(err.Error())
 		}
@@ -94,6 +99,9 @@ func syncPass(ctx context.Context, c *command, cfg *hclconfig.Config, so plugin.
 		word, text := "stapled", ""
 		if !r.Until.IsZero() {
 			text = fmt.Sprintf("%s until %s", r.Status, r.Until.UTC().Format(time.RFC3339))
+		}
+		if r.AdoptedFrom != "" {
+			text += ", adopted from " + r.AdoptedFrom
 		}
 		switch {
 		case r.NotApplicable:
@@ -117,6 +125,9 @@ func syncPass(ctx context.Context, c *command, cfg *hclconfig.Config, so plugin.
 		printResult(w, nameOf(r.Job, r.Name, r.ID), word, text)
 	}
 	w.Flush()
+	if report.Adopted != nil {
+		return exitFailed
+	}
 	return v.code(all, bad, must, report)
 }
 

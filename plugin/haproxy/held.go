@@ -40,6 +40,22 @@ func (c *Client) Held(ctx context.Context, certID []byte) (Held, error) {
 	return s.held(ctx, certID)
 }
 
+// Response is the DER of the response that the process holds for a CertID, nil if
+// it has none. HAProxy gives it from 2.8 on; before that, the error's Kind is
+// KindUnsupported.
+func (c *Client) Response(ctx context.Context, certID []byte) ([]byte, error) {
+	s, err := c.reopen(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	if !s.info.atLeast(2, 8) {
+		return nil, c.fail(KindUnsupported, "show ssl ocsp-response", "HAProxy %s shows the responses that it holds, and does not give them: 2.8 or later does", s.info.Version)
+	}
+	held, err := s.held(ctx, certID)
+	return held.DER, err
+}
+
 // Registered lists the CertIDs (DER in lower-case hex) for which the process
 // takes responses at run time, whether or not it has one.
 func (c *Client) Registered(ctx context.Context) ([]string, error) {
