@@ -328,15 +328,8 @@ func (h *holding) notAsked(now time.Time) map[string]string {
 	defer h.mu.Unlock()
 	reasons := map[string]string{}
 	for _, c := range h.own {
-		s := h.plan.fetch(c.Job, c.Name).settings
-		switch {
-		case c.MustStaple:
-		case s.Off:
-			reasons[c.ID] = fetcher.Off
-		case len(s.Responders) == 0 && len(c.Leaf.OCSPServer) == 0:
-			reasons[c.ID] = fetcher.NoResponder
-		case now.After(c.Leaf.NotAfter):
-			reasons[c.ID] = fetcher.CertificateExpired
+		if why := h.plan.notAsked(c, now); why != "" {
+			reasons[c.ID] = why
 		}
 	}
 	return reasons

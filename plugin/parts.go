@@ -148,8 +148,11 @@ func (p *parts) run(ctx context.Context) error {
 	switch {
 	case p.consul != nil:
 		group.Go(func() error { return p.join(ctx) })
-	case cfg.HasRole("fetch"):
-		group.Go(func() error { return p.fetchAlone(ctx) })
+	default:
+		group.Go(func() error { return p.reportAlone(ctx) })
+		if cfg.HasRole("fetch") {
+			group.Go(func() error { return p.fetchAlone(ctx) })
+		}
 	}
 	err := group.Wait()
 	if errors.Is(err, context.Canceled) {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin/status"
-	"github.com/consul-ocsp/consul-ocsp/plugin/store"
 )
 
 // statusTimeout bounds how long Consul is waited for.
@@ -53,20 +52,4 @@ func clusterStatus(ctx context.Context, cfg *hclconfig.Config, logger hclog.Logg
 		}
 	}
 	return status.FromSnapshot(snapshot, time.Now()), nil
-}
-
-func localStatus(cfg *hclconfig.Config) (*status.Report, error) {
-	data := store.Look(cfg.DataDir)
-	metas, err := data.Metas()
-	if err != nil {
-		return nil, err
-	}
-	troubles, err := data.Troubles()
-	if err != nil {
-		return nil, err
-	}
-	// Of a node there is only what its agent kept there when Consul could not be
-	// told; without it the report is shorter.
-	node, _, _ := data.Node()
-	return status.FromStore(metas, troubles, node, time.Now()), nil
 }

@@ -46,13 +46,13 @@ func TestForce(t *testing.T) {
 		server := httptest.NewServer(c.authority.Responder(testca.ResponderOptions{Fault: "same"}))
 		t.Cleanup(server.Close)
 		c.authority.issue(t, filepath.Dir(c.nodes[0].certificate(www)), testca.IssueOptions{Responders: []string{server.URL}}, same)
-		c.statusSays(t, operator, "3 staples: 1 revoked, 2 ok")
+		statusSays(t, operator, "3 staples: 1 revoked, 2 ok")
 		force(t, operator, exitOK, []string{"edge/" + same + "  unchanged  good until "}, "-name=edge/"+same)
 		force(t, operator, exitOK, []string{"edge/" + same + "  unchanged  good until "}, "-name=edge/"+same, "-timeout=30s")
 	})
 	t.Run("some fail", func(t *testing.T) {
 		c.authority.issue(t, filepath.Dir(c.nodes[0].certificate(www)), testca.IssueOptions{Responders: []string{"http://127.0.0.1:1"}}, dead)
-		c.statusSays(t, operator, "refused")
+		statusSays(t, operator, "refused")
 		force(t, operator, exitSome, []string{"edge/" + dead + "  failed", "refused: responder ", "edge/" + shop + "  fetched  good until "})
 		force(t, operator, exitFailed, []string{"edge/" + dead + "  failed"}, "-name=edge/"+dead)
 	})
@@ -112,7 +112,7 @@ func (c *cluster) jobOf(t *testing.T, who string, rules []string) string {
 }
 
 // statusSays waits until status, run with a job file, says this.
-func (c *cluster) statusSays(t *testing.T, job, text string) {
+func statusSays(t *testing.T, job, text string) {
 	t.Helper()
 	eventually(t, "status", func() error {
 		if out, _ := consulOCSP(t, "status", "-config-file="+job); !strings.Contains(out, text) {

@@ -233,7 +233,7 @@ func (s *scene) checkStatus(t *testing.T, want expectation, holds bool) {
 		metas[id] = st.Meta
 	}
 	state, reason := "", ""
-	for _, st := range status.FromStore(metas, s.memory.troubles, nil, time.Now()).Staples {
+	for _, st := range status.FromStore(metas, s.memory.troubles, nil, nil, time.Now()).Staples {
 		state, reason = st.State, st.Reason
 	}
 	wantReason := want.reason

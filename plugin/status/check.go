@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
 
 // The results of a check: the exit codes of monitoring plugins.
@@ -34,7 +36,8 @@ func ParsePercent(s string) (float64, error) {
 // response's life, 0 to 1. Critical: a response that has ended, is missing or
 // says revoked, one with less than crit of its life left, and a node without
 // any for a certificate that must be stapled. Warning: less than warn is left; a
-// certificate was announced and not fetched yet; a node is stale, in trouble or has another clock; a record is unreadable.
+// response is missing and need not be there yet; a node is stale, in trouble or
+// has another clock; a record is unreadable.
 // Unknown: there are neither staples nor nodes.
 //
 // The first line sums up, then come the findings, a line each: the critical ones
@@ -88,8 +91,7 @@ func (r *Report) checkStaples(f *findings, warn, crit float64) (critical, warnin
 		case s.State == Ended:
 			critically("%s: ended%s%s", title, at(s.Until), s.because())
 			critical++
-		case s.State == Missing && s.Reason == waiting && !s.MustStaple:
-			// Its node may have announced it a second ago.
+		case s.State == Missing && r.young(s):
 			f.warning("%s: missing%s", title, s.because())
 			warnings++
 		case s.State == Missing:
@@ -110,7 +112,7 @@ func (r *Report) checkNodes(f *findings) (critical, warnings int) {
 	for _, n := range r.Nodes {
 		bare := 0
 		for _, t := range n.Troubles {
-			if t.MustStaple && n.State != Stale {
+			if t.MustStaple && n.State != Stale && !(t.Reason == waiting && recent(t.Since, r.Now, patience)) {
 				bare++
 				f.first("node %s: %s must be stapled and is not: %s", n.Node, t.label(), t.text())
 			}
@@ -198,4 +200,37 @@ func (f *findings) lines() []string {
 		all = append(all[:maxFindings], fmt.Sprintf("and %d more", more))
 	}
 	return all
+}
+
+const (
+	// patience is how long a new certificate may be without a response: it is
+	// announced within announce.splay, and asked for at once.
+	patience = 2 * time.Minute
+	// settling is how long a CA may take to know a certificate that it has
+	// issued (CA/B Baseline Requirements 4.9.9).
+	settling = 15 * time.Minute
+)
+
+// young reports whether a missing response is nothing to wake anybody for yet.
+// Where nothing fails it takes a leader to fetch it: between the passes of a
+// periodic task that is usual, unless it must be stapled.
+func (r *Report) young(s Staple) bool {
+	now := r.Now
+	switch s.Reason {
+	case waiting:
+		return !s.MustStaple || s.Since.IsZero() && !r.cut() || recent(s.Since, now, patience)
+	case string(staple.Unauthorized), string(staple.Unknown):
+		return !s.MustStaple && recent(s.Since, now, settling)
+	}
+	return false
+}
+
+// cut reports whether some node is in more trouble than it could list.
+func (r *Report) cut() bool {
+	return slices.ContainsFunc(r.Nodes, func(n Node) bool { return n.TroubleCount > len(n.Troubles) })
+}
+
+// recent reports whether t is not longer ago than most; one that is unknown is.
+func recent(t, now time.Time, most time.Duration) bool {
+	return !t.IsZero() && now.Sub(t) < most
 }

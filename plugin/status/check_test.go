@@ -48,11 +48,11 @@ func TestCheck(t *testing.T) {
 			return s
 		}(), 1, []string{"CONSUL-OCSP WARNING - 1 unreadable record", "WARNING record k/x=1: no?[2J"}},
 		{"all of it", cluster(), 2, []string{
-			"CONSUL-OCSP CRITICAL - 4 of 9 staples (3 critical), 3 of 5 nodes (1 critical) need attention",
+			"CONSUL-OCSP CRITICAL - 4 of 9 staples (2 critical), 3 of 5 nodes (1 critical) need attention",
 			"CRITICAL node haproxy-2: edge/shop must be stapled and is not: haproxy: permission: /run/haproxy/admin.sock: permission denied",
-			"CRITICAL edge/new (new.example.com): missing; unauthorized (3 times)",
 			"CRITICAL edge/gone (gone.example.com): ended at 2026-11-21T10:00:00Z; http-status (120 times): http://ocsp.example.net: 503 Service Unavailable",
 			"CRITICAL edge/stolen (stolen.example.com): revoked at 2026-11-21T10:00:00Z: keyCompromise",
+			"WARNING edge/new (new.example.com): missing; unauthorized (3 times)",
 			"WARNING edge/old (old.example.com): 10% of its life left, ends in 10h",
 			"WARNING node haproxy-3: stale, last seen 3d ago",
 			"WARNING node haproxy-4: its clock is 1h ahead of the clock here",
@@ -73,7 +73,7 @@ func TestCheckIsBounded(t *testing.T) {
 	for i := range 500 {
 		troubles[fmt.Sprintf("%064x", i)] = record.Trouble{Reason: "timeout"}
 	}
-	code, lines := FromStore(nil, troubles, nil, noon).Check(0.25, 0.1)
+	code, lines := FromStore(nil, troubles, nil, nil, noon).Check(0.25, 0.1)
 	if code != CheckCritical || len(lines) != maxFindings+2 || lines[len(lines)-1] != "and 470 more" {
 		t.Errorf("%d, %d lines, the last %q", code, len(lines), lines[len(lines)-1])
 	}

@@ -2,6 +2,7 @@ package status
 
 import (
 	"cmp"
+	"crypto/x509"
 	"slices"
 	"time"
 
@@ -30,11 +31,17 @@ func FromSnapshot(s *record.Snapshot, now time.Time) *Report {
 	return r
 }
 
-// FromStore is the report of a data_dir at the time now. Its one node is what
-// the agent kept there of itself while Consul could not be told; nil for none.
-func FromStore(metas map[string]record.Meta, troubles map[string]record.Trouble, node *record.Node, now time.Time) *Report {
+// FromStore is the report of a data_dir at the time now. lacking are
+// certificates of which nothing is known though something should be. Its one
+// node is what the agent kept there of itself; nil for none.
+func FromStore(metas map[string]record.Meta, troubles map[string]record.Trouble, lacking map[string]record.Certificate, node *record.Node, now time.Time) *Report {
 	r := newReport(SourceDataDir, now)
 	r.addStaples(metas, troubles)
+	for id, c := range lacking {
+		if leaf, err := x509.ParseCertificate(c.Leaf); err == nil {
+			r.addMissing(id, c, leaf, "nothing was fetched for it yet, and nothing failed")
+		}
+	}
 	if node != nil {
 		r.addNodes(map[string]record.Node{node.Node: *node})
 	}

@@ -45,7 +45,7 @@ func TestGolden(t *testing.T) {
 		{"cluster-wide.txt", FromSnapshot(cluster(), noon), TableOptions{}},
 		{"cluster-color.txt", FromSnapshot(cluster(), noon), TableOptions{Width: 80, Color: true}},
 		{"calm-local.txt", FromSnapshot(calm(), noon), TableOptions{Width: 100, Local: time.FixedZone("CET", 3600)}},
-		{"data_dir.txt", FromStore(own.Metas, own.Troubles, nil, noon), TableOptions{Width: 80}},
+		{"data_dir.txt", FromStore(own.Metas, own.Troubles, nil, nil, noon), TableOptions{Width: 80}},
 		{"empty.txt", FromSnapshot(nil, noon), TableOptions{Width: 80}},
 	} {
 		t.Run(c.file, func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestGolden(t *testing.T) {
 func TestGoldenJSON(t *testing.T) {
 	for file, r := range map[string]*Report{
 		"cluster.json":  FromSnapshot(cluster(), noon),
-		"data_dir.json": FromStore(map[string]record.Meta{id("1"): meta("www", 12*time.Hour, 6*day, nil)}, nil, nil, noon),
+		"data_dir.json": FromStore(map[string]record.Meta{id("1"): meta("www", 12*time.Hour, 6*day, nil)}, nil, nil, nil, noon),
 		"empty.json":    FromSnapshot(nil, noon),
 	} {
 		var b bytes.Buffer

@@ -94,7 +94,7 @@ func TestStrangeTimes(t *testing.T) {
 
 func TestRecordWithoutAnEndIsEnded(t *testing.T) {
 	m := meta("www", time.Hour, day, func(m *record.Meta) { m.NextUpdate, m.Until = time.Time{}, time.Time{} })
-	s := FromStore(map[string]record.Meta{id("1"): m}, nil, nil, noon).Staples[0]
+	s := FromStore(map[string]record.Meta{id("1"): m}, nil, nil, nil, noon).Staples[0]
 	if s.State != Ended || s.Reason != noEnd {
 		t.Errorf("%s, %s", s.State, s.Reason)
 	}

@@ -20,6 +20,11 @@ func (r *Report) addNodes(nodes map[string]record.Node) {
 		return known && r.Staples[i].MustStaple
 	}
 	for _, n := range nodes {
+		for _, t := range n.Trouble {
+			if i, known := index[t.ID]; known && t.Reason == waiting {
+				r.Staples[i].waitsSince(utc(t.Since))
+			}
+		}
 		delivered := map[string]bool{}
 		for _, a := range n.Applied {
 			i, known := index[a.ID]
@@ -34,6 +39,14 @@ func (r *Report) addNodes(nodes map[string]record.Node) {
 			}
 		}
 		r.Nodes = append(r.Nodes, r.node(n, delivered, must))
+	}
+}
+
+// waitsSince notes since when a node has nothing to deliver for the certificate;
+// the first counts. It is left alone where fetching fails, which says more.
+func (s *Staple) waitsSince(t time.Time) {
+	if s.Reason == waiting && !t.IsZero() && (s.Since.IsZero() || t.Before(s.Since)) {
+		s.Since = t
 	}
 }
 

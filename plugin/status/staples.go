@@ -27,12 +27,12 @@ func Reasons() []ReasonMeaning {
 	return []ReasonMeaning{
 		{noEnd, "the record does not say when its response ends"},
 		{noReason, "the record names no reason"},
-		{waiting, "a node announces the certificate, and the leading agent has neither fetched a response nor failed to"},
+		{waiting, "a certificate is configured or announced, and nothing was fetched for it yet, nor did that fail"},
 	}
 }
 
-// waiting is the reason of a certificate that a node announces and of which the
-// leader has said nothing.
+// waiting is the reason of a certificate for which nothing was fetched yet and
+// nothing failed, and that of a node that has nothing to deliver for one.
 const waiting = "waiting"
 
 // addWaiting adds what nodes announce and what has neither a response nor a
@@ -44,12 +44,16 @@ func (r *Report) addWaiting(certificates map[string]record.Certificate) {
 		if err != nil || len(leaf.OCSPServer) == 0 && !staple.MustStaple(leaf) || r.Now.After(leaf.NotAfter) {
 			continue
 		}
-		r.Staples = append(r.Staples, Staple{
-			ID: id, Job: clean(c.Job), Name: clean(c.Name), Names: cleanAll(staple.Names(leaf)), Unstaplable: []string{},
-			MustStaple: staple.MustStaple(leaf), State: Missing, Reason: waiting,
-			Error: "a node announces it, and the leading agent has neither fetched it nor failed to",
-		})
+		r.addMissing(id, c, leaf, "a node announces it, and the leading agent has neither fetched it nor failed to")
 	}
+}
+
+// addMissing adds a certificate of which nothing is known.
+func (r *Report) addMissing(id string, c record.Certificate, leaf *x509.Certificate, why string) {
+	r.Staples = append(r.Staples, Staple{
+		ID: id, Job: clean(c.Job), Name: clean(c.Name), Names: cleanAll(staple.Names(leaf)), Unstaplable: []string{},
+		MustStaple: staple.MustStaple(leaf), State: Missing, Reason: waiting, Error: why,
+	})
 }
 
 func (r *Report) addStaples(metas map[string]record.Meta, troubles map[string]record.Trouble) {

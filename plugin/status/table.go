@@ -76,7 +76,7 @@ func (r *Report) heading(o TableOptions) []string {
 		states = append(states, s.State)
 	}
 	lines = append(lines, count(len(r.Staples), "staple")+tally(states, Revoked, Ended, Missing, Ending, Unstaplable, Failing, OK))
-	if r.Source == SourceConsul {
+	if r.Source == SourceConsul || len(r.Nodes) > 0 {
 		states = nil
 		for _, n := range r.Nodes {
 			states = append(states, n.State)

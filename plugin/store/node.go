@@ -11,8 +11,8 @@ import (
 
 func (s *Store) nodePath() string { return filepath.Join(s.dir, "node.json") }
 
-// PutNode keeps what the node says of itself, for as long as Consul can't be
-// told.
+// PutNode keeps what the node says of itself: for as long as Consul can't be
+// told, or where there is none.
 func (s *Store) PutNode(n record.Node) error {
 	b, err := n.Encode()
 	if err != nil {

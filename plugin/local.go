@@ -1,0 +1,108 @@
+package plugin
+
+import (
+	"context"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/consul-ocsp/consul-ocsp/hclconfig"
+	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
+	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/status"
+	"github.com/consul-ocsp/consul-ocsp/plugin/store"
+)
+
+// localStatus is what data_dir and the node's own certificates say.
+func localStatus(cfg *hclconfig.Config) (*status.Report, error) {
+	data := store.Look(cfg.DataDir)
+	metas, err := data.Metas()
+	if err != nil {
+		return nil, err
+	}
+	troubles, err := data.Troubles()
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	// Of a node there is only what its agent kept there; without it, or where
+	// there is no agent any more, the report is shorter.
+	node, found, _ := data.Node()
+	if found && now.Sub(node.Seen) > cfg.Announce.CertificateTTL {
+		node = nil
+	}
+	return status.FromStore(metas, troubles, lacking(cfg, metas, troubles, now), node, now), nil
+}
+
+// lacking are the certificates in the node's own files for which somebody is to
+// be asked and of which nothing is known. Files that can't be read are no matter
+// of this: the agent says so.
+func lacking(cfg *hclconfig.Config, metas map[string]record.Meta, troubles map[string]record.Trouble, now time.Time) map[string]record.Certificate {
+	p, err := newPlan(cfg, &targets{logger: hclog.NewNullLogger()})
+	if err != nil {
+		return nil
+	}
+	list := map[string]record.Certificate{}
+	found, _ := inventory.Read(p.sources)
+	for _, c := range found {
+		_, held := metas[c.ID]
+		_, failing := troubles[c.ID]
+		if !held && !failing && p.notAsked(c, now) == "" {
+			list[c.ID] = record.Certificate{Leaf: c.Leaf.Raw, Job: c.Job, Name: c.Name}
+		}
+	}
+	return list
+}
+
+// notAsked is why nobody is asked about a certificate: nothing is missing where
+// it has no response. Empty: somebody is, or it must be stapled.
+func (p *plan) notAsked(c inventory.Certificate, now time.Time) string {
+	s := p.fetch(c.Job, c.Name).settings
+	switch {
+	case c.MustStaple:
+	case s.Off:
+		return fetcher.Off
+	case len(s.Responders) == 0 && len(c.Leaf.OCSPServer) == 0:
+		return fetcher.NoResponder
+	case now.After(c.Leaf.NotAfter):
+		return fetcher.CertificateExpired
+	}
+	return ""
+}
+
+const (
+	// reportEvery is how often a standalone agent writes what it says of itself
+	// at least: status calls it stale after five minutes.
+	reportEvery = 2 * time.Minute
+	// reportSpacing keeps these writes apart.
+	reportSpacing = time.Second
+)
+
+// reportAlone keeps in data_dir what a standalone agent says of itself, for
+// status, until ctx ends. What it said last stays: an agent that is gone shows
+// as stale.
+func (p *parts) reportAlone(ctx context.Context) error {
+	instance, err := p.store.Instance()
+	if err != nil {
+		return err
+	}
+	select {
+	case <-p.read:
+	case <-ctx.Done():
+	}
+	for ctx.Err() == nil {
+		name := ownName(p.plan.Load().cfg.NodeName)
+		if err := p.store.PutNode(p.node(name, instance)); err != nil {
+			p.options.Logger.Debug("status does not show this agent", "error", err)
+		}
+		sleep(ctx, reportSpacing, nil)
+		select {
+		case <-p.report:
+		case <-p.refreshed:
+		case <-time.After(reportEvery):
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
