@@ -157,6 +157,7 @@ func TestForceUnpublished(t *testing.T) {
 		a := s.target("www")
 		s.f.Set([]Target{a})
 		s.run(s.f)
+		time.Sleep(time.Minute)
 		if r := s.force(a)["www"]; r.Outcome != Failed || r.Reason != Publish || !strings.Contains(r.Err.Error(), "no rights") {
 			t.Errorf("%+v", r)
 		}
