@@ -126,7 +126,7 @@ func TestFull(t *testing.T) {
 		HAProxyConfig: []HAProxyConfig{{Path: "/etc/haproxy/haproxy.cfg"}},
 		HAProxy: []DeliverHAProxy{
 			{Name: "blue", Socket: "/run/haproxy/blue.sock", Method: "reload", Reload: []string{"systemctl", "reload", "haproxy@blue"}, Discover: true,
-				OnRevoked: "keep", MinInterval: 5 * time.Minute, MaxConcurrent: 3},
+				OnRevoked: "keep", MinInterval: 5 * time.Minute, MaxConcurrent: 3, Placeholder: true},
 			{Name: "green", Socket: "127.0.0.1:9999", Method: "push", OnRevoked: "keep", MinInterval: time.Minute, MaxConcurrent: 1},
 		},
 		Nginx: []DeliverNginx{{Reload: []string{"nginx", "-s", "reload"}, File: "/etc/nginx/ocsp/{name}.ocsp"}},
@@ -167,7 +167,7 @@ func TestFullHasEverythingThatWorks(t *testing.T) {
 	untouched(DefaultConsul().TLS, c.Consul.TLS)
 	untouched(Default().Announce, c.Announce)
 	untouched(Default().Fetch, c.Fetch, "History")
-	untouched(DefaultHAProxy(), c.Jobs[0].HAProxy[0], "MaxConcurrent", "Placeholder")
+	untouched(DefaultHAProxy(), c.Jobs[0].HAProxy[0])
 }
 
 func TestEnvironment(t *testing.T) {

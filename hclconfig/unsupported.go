@@ -24,7 +24,6 @@ func notYet() []unsupported {
 		{"pull", nil},
 		{"fetch.history", 0},
 		{"canary", nil},
-		{`deliver "haproxy".placeholder`, false},
 	}
 }
 

@@ -39,6 +39,7 @@ type haproxyTarget struct {
 	waiting map[string]*waiting // by path
 	since   time.Time           // when the first of them came
 	ask     time.Time           // not before this for a turn
+	strict  bool                // it does not start with warnings
 }
 
 func (t *targets) haproxy(cfg *hclconfig.Config, job string, d hclconfig.DeliverHAProxy) *haproxyTarget {
@@ -171,4 +172,16 @@ func forHAProxy(s writer.Staple) (haproxy.Certificate, error) {
 		c.IssuerPEM = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate.Issuer.Raw})
 	}
 	return c, nil
+}
+
+// Strict reports whether HAProxy does not start with warnings; the last answer
+// counts while it is down.
+func (t *haproxyTarget) Strict(ctx context.Context) bool {
+	strict, err := t.client.Strict(ctx)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err == nil {
+		t.strict = strict
+	}
+	return t.strict
 }

@@ -2,6 +2,7 @@ package haproxy
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -167,4 +168,46 @@ func sameFolders(proc string) bool {
 	ours, err := os.Readlink("/proc/self/ns/mnt")
 	theirs, err2 := os.Readlink(proc + "/ns/mnt")
 	return err == nil && err2 == nil && ours == theirs
+}
+
+// Strict reports whether the HAProxy that answers does not start with warnings:
+// by -dW, or by zero-warning in a file that it was started with. False if that
+// can't be found out, as in [Client.Reload].
+func (c *Client) Strict(ctx context.Context) (bool, error) {
+	info, err := c.Info(ctx)
+	if err != nil || !filepath.IsAbs(c.config.Socket) {
+		return false, err
+	}
+	r, ok := masterOf(info.Pid)
+	return ok && r.strict(), nil
+}
+
+func (r running) strict() bool {
+	for i, a := range r.args {
+		if a == "-dW" || a == "-f" && i+1 < len(r.args) && zeroWarning(r.args[i+1], r.dir) {
+			return true
+		}
+	}
+	return false
+}
+
+// zeroWarning reports whether a file of HAProxy's configuration, or one of a
+// folder of them, has that line.
+func zeroWarning(path, dir string) bool {
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	files, _ := filepath.Glob(filepath.Join(path, "*.cfg"))
+	for _, file := range append(files, path) {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(b)) {
+			if f := strings.Fields(line); len(f) > 0 && f[0] == "zero-warning" {
+				return true
+			}
+		}
+	}
+	return false
 }

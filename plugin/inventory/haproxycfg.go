@@ -22,6 +22,7 @@ type served struct {
 	store         string
 	aliases       map[string]bool // "@store/name" that a crt-store loads
 	updatesByRule bool            // ocsp-update.mode on
+	zeroWarning   bool
 }
 
 // loaded is a certificate, a folder of them or a crt-list, with an absolute path.
@@ -69,7 +70,7 @@ func mayMatter(line string) bool {
 	switch first {
 	case "bind", "load", "ssl-f-use":
 		return strings.Contains(line, "crt")
-	case "crt-base", "ssl-load-extra-files", "ssl-load-extra-del-ext", "issuers-chain-path", "ocsp-update.mode", "setenv", "presetenv":
+	case "crt-base", "ssl-load-extra-files", "ssl-load-extra-del-ext", "issuers-chain-path", "ocsp-update.mode", "zero-warning", "setenv", "presetenv":
 		return true
 	}
 	return sections[first]
@@ -113,8 +114,12 @@ func (s *served) lookup(name string) (string, bool) {
 }
 
 func (s *served) global(args []string) error {
-	if args[0] == "ssl-load-extra-del-ext" {
+	switch args[0] {
+	case "ssl-load-extra-del-ext":
 		s.rules.stripCRT = true
+		return nil
+	case "zero-warning":
+		s.zeroWarning = true
 		return nil
 	}
 	if len(args) < 2 {

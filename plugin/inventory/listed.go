@@ -14,6 +14,8 @@ type listing struct {
 	layouts map[string]loaded // by path: certificates whose line names files
 	certs   []loaded
 	updates map[string]bool // path: HAProxy updates the response itself
+	// zeroWarning: it does not start with warnings.
+	zeroWarning bool
 }
 
 func (g *listing) layout(path string) layout {
@@ -30,7 +32,7 @@ func (l *look) listing(s Source) *listing {
 	for _, path := range s.HAProxyConfigs {
 		l.text(s.Job, path, func(text string) []error { return config.parse(path, text) })
 	}
-	g := &listing{rules: config.rules, layouts: map[string]loaded{}, certs: config.certs, updates: map[string]bool{}}
+	g := &listing{rules: config.rules, layouts: map[string]loaded{}, certs: config.certs, updates: map[string]bool{}, zeroWarning: config.zeroWarning}
 	lists := config.lists
 	for _, path := range s.CrtLists {
 		lists = append(lists, loaded{entry: entry{path: path}})

@@ -157,7 +157,7 @@ func (l *look) certificate(job string, s Single, g *listing) (Certificate, error
 	if c.OCSPFile == "" {
 		c.OCSPFile = s.Path + ".ocsp"
 	}
-	c.IssuerFile, c.SelfUpdating = where.issuer, g.updates[s.Path]
+	c.IssuerFile, c.SelfUpdating, c.ZeroWarning = where.issuer, g.updates[s.Path], g.zeroWarning
 	l.findIssuer(&c, s, file, g.rules.chains)
 	return c, nil
 }

@@ -66,6 +66,8 @@ type Certificate struct {
 	IssuerInPEM, IssuerInFile bool
 	// SelfUpdating: HAProxy's configuration has it fetch the response itself too.
 	SelfUpdating bool
+	// ZeroWarning: that configuration has HAProxy not start with warnings.
+	ZeroWarning bool
 	// Discovered: nothing but a running HAProxy named it.
 	Discovered bool
 	Names      []string // host names, as staple.Names gives them

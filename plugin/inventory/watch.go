@@ -165,7 +165,7 @@ func (w *watch) settle(ctx context.Context) {
 }
 
 func equal(a, b Certificate) bool {
-	return a.IssuerFile == b.IssuerFile && a.SelfUpdating == b.SelfUpdating &&
+	return a.IssuerFile == b.IssuerFile && a.SelfUpdating == b.SelfUpdating && a.ZeroWarning == b.ZeroWarning &&
 		a.ID == b.ID && a.Job == b.Job && a.Name == b.Name && a.Path == b.Path && a.OCSPFile == b.OCSPFile &&
 		a.IssuerFrom == b.IssuerFrom && a.IssuerInPEM == b.IssuerInPEM && a.IssuerInFile == b.IssuerInFile &&
 		(a.Issuer == b.Issuer || a.Issuer != nil && a.Issuer.Equal(b.Issuer))

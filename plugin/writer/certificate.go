@@ -32,6 +32,11 @@ type Certificate struct {
 	Names       []string
 	MustStaple  bool
 	WriteFile   bool
+	// Placeholder: an empty file is written where there is none yet.
+	Placeholder bool
+	// ZeroWarning says that HAProxy's configuration has it not start with
+	// warnings. A Target that is Strict says it too.
+	ZeroWarning bool
 	WriteIssuer bool // write <Path>.issuer where HAProxy does not know the issuer
 	// IssuerChain follows the issuer in an issuer file that is written.
 	IssuerChain []*x509.Certificate

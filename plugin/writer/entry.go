@@ -78,6 +78,7 @@ func equal(a, b *Certificate) bool {
 // same tells whether what is known for a stays right for b.
 func same(a, b *Certificate) bool {
 	if a.ID != b.ID || a.file() != b.file() || a.OnRevoked != b.OnRevoked || a.WriteFile != b.WriteFile ||
+		a.Placeholder != b.Placeholder || a.ZeroWarning != b.ZeroWarning ||
 		a.Options.AllowSHA1Signatures != b.Options.AllowSHA1Signatures ||
 		len(a.Options.TrustedResponders) != len(b.Options.TrustedResponders) ||
 		(a.Issuer == nil) != (b.Issuer == nil) {

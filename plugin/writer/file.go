@@ -253,6 +253,31 @@ func (f file) clean() {
 	}
 }
 
+// removeIf takes the file away if decide says so of what it holds, while no
+// other process of ours can write it.
+func (f file) removeIf(decide func(content []byte) bool) (bool, error) {
+	p, err := f.trust.locate(f.path)
+	if err != nil || !p.exists {
+		return false, err
+	}
+	tmp, err := f.reserve(p)
+	if err != nil {
+		return false, err
+	}
+	defer func() {
+		os.Remove(tmp.Name())
+		tmp.Close()
+	}()
+	if p, err = f.trust.locate(f.path); err != nil || !p.exists {
+		return false, err
+	}
+	content, err := readPlace(p)
+	if err != nil || content == nil || !decide(content) {
+		return false, err
+	}
+	return f.remove()
+}
+
 // remove takes the file away.
 func (f file) remove() (bool, error) {
 	p, err := f.trust.locate(f.path)

@@ -2,6 +2,7 @@ package writer
 
 import (
 	"bytes"
+	"context"
 	"encoding/pem"
 	"time"
 
@@ -18,17 +19,28 @@ type written struct {
 
 // handle brings what e holds into its file and has the targets told. It tells
 // whether the file was changed; its error is worth another try.
-func (w *Writer) handle(e *entry) (changed bool, err error) {
+func (w *Writer) handle(ctx context.Context, e *entry) (changed bool, err error) {
 	defer w.news(e)
 	w.mu.Lock()
 	held, gone := e.held, e.gone
 	w.mu.Unlock()
-	if gone || held == nil {
+	if gone {
 		return false, nil
 	}
+	if held == nil {
+		changed, err = w.stopgap(ctx, e)
+		w.trouble(e, &e.fileErr, err)
+		return changed, err
+	}
 	if err := w.admit(&e.cert, held); err != nil {
-		w.trouble(e, &e.misfit, err)
-		return false, nil // only another response can mend it
+		w.trouble(e, &e.misfit, err) // only another response can mend it
+		changed, err = w.stopgap(ctx, e)
+		if changed {
+			w.mu.Lock()
+			e.filed = false
+			w.mu.Unlock()
+		}
+		return changed, err
 	}
 	w.trouble(e, &e.misfit, nil)
 	done, err := w.write(e, held)

@@ -45,7 +45,7 @@ func (w *Writer) Pass(ctx context.Context, list []record.Staple) []Result {
 		if ctx.Err() != nil {
 			break
 		}
-		changed[e], _ = w.handle(e) // the state has the error
+		changed[e], _ = w.handle(ctx, e) // the state has the error
 	}
 	var wg sync.WaitGroup
 	for target, list := range told {

@@ -28,6 +28,7 @@ const (
 	ReasonReload        = "reload" // the server's reload failed
 	ReasonShared        = "shared" // the server has one staple for several certificates
 	ReasonKept          = "revoked-kept"
+	ReasonPlaceholder   = "placeholder"
 )
 
 // ReasonMeaning explains one reason in one line.
@@ -53,6 +54,7 @@ func Reasons() []ReasonMeaning {
 		{ReasonTest, "the server's own test says that it would not load its files"},
 		{ReasonReload, "the server's reload failed"},
 		{ReasonShared, "the server has one staple for several certificates"},
+		{ReasonPlaceholder, "an empty file would keep HAProxy from starting, and is not written"},
 		{ReasonKept, "revoked, and the operator chose to keep the good staple"},
 	}
 }

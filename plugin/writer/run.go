@@ -38,6 +38,12 @@ func (w *Writer) Run(ctx context.Context, src Source) error {
 		defer r.wg.Done()
 		w.askAgain(work)
 	}()
+	r.wg.Add(1)
+	// Ends with work.
+	go func() {
+		defer r.wg.Done()
+		w.watchEnds(work)
+	}()
 	err := src.Follow(work, w.ids, w.holds, w.deliver, w.wake)
 	cancel()
 	w.mu.Lock()
@@ -66,7 +72,7 @@ func (w *Writer) writeFiles(r *running) {
 			}
 			continue
 		}
-		_, err := w.handle(e)
+		_, err := w.handle(r.ctx, e)
 		r.files.done(e, err != nil)
 		if r.ctx.Err() != nil {
 			return

@@ -87,6 +87,8 @@ func (w *Writer) state(e *entry) State {
 		s.Reason, s.Error = ReasonIssuerUnknown, "the issuer is not known"
 	case e.held == nil && e.refused != nil:
 		s.Reason, s.Error, s.Since = e.refused.Reason, e.refused.Error, e.refused.Since
+	case e.held == nil && e.fileErr != nil:
+		s.Reason, s.Error, s.Since = ReasonOf(e.fileErr), e.fileErr.Error(), e.since
 	case e.held == nil:
 		s.Reason, s.Error = ReasonWaiting, "no verified response yet"
 	case !e.held.Until.After(w.now()):

@@ -151,6 +151,7 @@ job "edge" {
     on_revoked     = "staple"                  # keep: the last good one goes on; remove: no staple, by a reload
     min_interval   = "1m"                      # between two reloads
     max_concurrent = 1                         # nodes of the cluster that reload at a time
+    placeholder    = false                     # an empty .ocsp where none is yet: pushes work from HAProxy's start on
   }
 
   # An nginx with ssl_stapling_file. It is reloaded for what was written since, at
@@ -188,4 +189,3 @@ log_ocsp_update = false
 # pull           { address = … }
 # fetch          { history = 0 }
 # job …          { canary { … } }
-# deliver …      { haproxy: placeholder }

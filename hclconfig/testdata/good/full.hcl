@@ -113,6 +113,7 @@ job "edge" {
     on_revoked     = "keep"
     min_interval   = "5m"
     max_concurrent = 3
+    placeholder    = true
   }
   deliver "haproxy" "green" {
     socket     = "127.0.0.1:9999"

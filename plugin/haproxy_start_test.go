@@ -1,0 +1,84 @@
+package plugin
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/crypto/ocsp"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
+	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy/haproxytest"
+	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
+	"github.com/consul-ocsp/consul-ocsp/plugin/store"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
+)
+
+// delivered has one pass made over the certificate; config is HAProxy's.
+func (r rehearsal) delivered(t *testing.T, config string, placeholder bool, targets ...writer.Target) writer.Result {
+	t.Helper()
+	found, problems := inventory.Read([]inventory.Source{{Job: "edge", HAProxyConfigs: []string{config}}})
+	if len(found) != 1 || len(problems) > 0 {
+		t.Fatalf("%+v, %v", found, problems)
+	}
+	data, err := store.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := found[0]
+	w := writer.New(writer.Config{Store: data, Logger: hclog.NewNullLogger()})
+	w.Set([]writer.Certificate{{
+		ID: c.ID, Job: c.Job, Name: c.Name, Path: c.Path, OCSPFile: c.OCSPFile, Leaf: c.Leaf, Issuer: c.Issuer,
+		IssuerInPEM: c.IssuerInPEM, IssuerKnown: c.IssuerKnown(), ZeroWarning: c.ZeroWarning,
+		Placeholder: placeholder, WriteFile: true, Targets: targets,
+	}})
+	return w.Pass(t.Context(), nil)[0]
+}
+
+// A file that has ended never keeps HAProxy from starting, and nor does a
+// placeholder: with zero-warning they go, or don't come.
+func TestHAProxyStartsBesideWhatHasEnded(t *testing.T) {
+	for _, zero := range []string{"", "\tzero-warning\n"} {
+		r := rehearse(t)
+		file := r.issued.Path + ".ocsp"
+		// Without this HAProxy has another warning to stop at.
+		global := zero + "\tssl-default-bind-options ssl-min-ver TLSv1.2\n\ttune.ssl.default-dh-param 2048\n"
+		h := haproxytest.Start(t, haproxytest.Options{Certs: []string{r.issued.Path}, ExtraGlobal: global})
+		to := target(t, h.Socket(), "auto")
+		if got := to.Strict(t.Context()); got != (zero != "") {
+			t.Errorf("zero-warning is %q, and strict %v", zero, got)
+		}
+		h.Stop()
+		now := time.Now()
+		ended, err := r.ca.Respond(testca.Answer{Status: ocsp.Good, Serial: r.issued.Serial, ThisUpdate: now.Add(-3 * time.Hour), NextUpdate: now.Add(-2 * time.Hour)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, ended, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		starts := func() error { return haproxy.CheckConfig(t.Context(), haproxytest.Binary(t), []string{h.ConfigFile()}) }
+		if err := starts(); (err != nil) != (zero != "") {
+			t.Fatalf("zero-warning is %q, and beside what ended: %v", zero, err)
+		}
+		r.delivered(t, h.ConfigFile(), false)
+		if err := starts(); err != nil {
+			t.Errorf("zero-warning is %q: %v", zero, err)
+		}
+		if err := os.Remove(file); err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+		result := r.delivered(t, h.ConfigFile(), true)
+		if refused := result.Reason == writer.ReasonPlaceholder; refused != (zero != "") {
+			t.Errorf("zero-warning is %q, and a placeholder: %+v", zero, result)
+		}
+		h.Restart()
+		want := haproxy.HowSet // the placeholder has registered the certificate
+		if zero != "" {
+			want = haproxy.HowTransaction
+		}
+		wantTold(t, to, r.staple(t, time.Minute, ""), string(want))
+	}
+}
