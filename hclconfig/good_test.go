@@ -49,6 +49,7 @@ func TestDefaultsFileSpellsOutTheDefaults(t *testing.T) {
 	consul := DefaultConsul()
 	want.Consul = &consul
 	want.Service = &Service{Name: "consul-ocsp"}
+	want.Pull = &Pull{Address: "127.0.0.1:8888"}
 	job := DefaultJob(want)
 	job.Name = "edge"
 	job.Certificates = []Certificate{{Name: "www", Path: "/etc/haproxy/certs/www.pem", Fetch: want.Fetch}}
@@ -108,6 +109,7 @@ func TestFull(t *testing.T) {
 			KeyFile: "/etc/consul/client.key", ServerName: "server.dc2.consul",
 		},
 	}
+	want.Pull = &Pull{Address: "unix:///run/consul-ocsp/pull.sock"}
 	want.Service = &Service{Name: "ocsp-staples", Tags: []string{"edge", "tls 1.3"}}
 	want.OnEvent = OnEvent{
 		Command: []string{"/usr/local/bin/tell", "operators"}, Webhook: "https://hooks.example.com/staples?key=geheim",
@@ -161,7 +163,7 @@ func TestFullHasEverythingThatWorks(t *testing.T) {
 			}
 		}
 	}
-	untouched(*Default(), *c, "LogOCSPUpdate", "HTTP", "Pull")
+	untouched(*Default(), *c, "LogOCSPUpdate", "HTTP")
 	untouched(Default().OnEvent, c.OnEvent)
 	untouched(DefaultConsul(), *c.Consul, "TokenFile")
 	untouched(DefaultConsul().TLS, c.Consul.TLS)

@@ -24,7 +24,7 @@ func (p *parser) job(b *block, c *Config) Job {
 		j.Canary = p.canary(canary)
 	}
 	b.done()
-	p.checkWays(b, &j)
+	p.checkWays(b, &j, c)
 	p.checkRemoval(b, &j)
 	return j
 }
@@ -160,13 +160,13 @@ func (p *parser) checkRemoval(b *block, j *Job) {
 }
 
 // checkWays refuses a job whose responses would go nowhere.
-func (p *parser) checkWays(b *block, j *Job) {
+func (p *parser) checkWays(b *block, j *Job, c *Config) {
 	if j.WriteFiles || !j.HasCertificates() {
 		return
 	}
-	if len(j.HAProxy)+len(j.Nginx)+len(j.Exec) == 0 {
+	if len(j.HAProxy)+len(j.Nginx)+len(j.Exec) == 0 && c.Pull == nil {
 		p.fail(b.place("write_files"), "Nothing is delivered",
-			fmt.Sprintf("%s writes no files and has no deliver block: its responses would go nowhere. Remove write_files = false, or add a deliver block.", b.title))
+			fmt.Sprintf("%s writes no files and has no deliver block: its responses would go nowhere. Remove write_files = false, or add a deliver block, or pull {}.", b.title))
 	}
 	for _, n := range j.Nginx {
 		if n.File == "" {

@@ -60,9 +60,7 @@ func (p *parser) listeners(b *block, c *Config) {
 		c.HTTP = p.http(http)
 	}
 	if pull := b.one("pull"); pull != nil {
-		p.present(pull)
-		c.Pull = &Pull{Source: pull.source()}
-		pull.require("address", `"127.0.0.1:8888"`)
+		c.Pull = &Pull{Address: "127.0.0.1:8888", Source: pull.source()}
 		pull.text("address", &c.Pull.Address, listenAddress)
 		pull.done()
 	}

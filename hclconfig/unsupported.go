@@ -21,7 +21,6 @@ func notYet() []unsupported {
 	return []unsupported{
 		{"log_ocsp_update", false},
 		{"http", nil},
-		{"pull", nil},
 		{"fetch.history", 0},
 		{"canary", nil},
 	}

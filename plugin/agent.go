@@ -114,7 +114,11 @@ func sameFrame(a, b *hclconfig.Config) bool {
 			block = *c.Consul
 			block.Source = hclconfig.Source{}
 		}
-		return []any{c.Consul == nil, block, string(block.Token), c.Roles, c.NodeName, c.DataDir, c.LockDir, c.TrustedFolders, c.Announce}
+		answers := ""
+		if c.Pull != nil {
+			answers = c.Pull.Address
+		}
+		return []any{answers, c.Consul == nil, block, string(block.Token), c.Roles, c.NodeName, c.DataDir, c.LockDir, c.TrustedFolders, c.Announce}
 	}
 	return reflect.DeepEqual(frame(a), frame(b))
 }

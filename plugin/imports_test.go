@@ -33,6 +33,7 @@ var mayImport = map[string][]string{
 	"plugin/writer":              {"plugin/staple", "plugin/record", "plugin/program"},
 	"plugin/render":              {"plugin/staple", "plugin/record"},
 	"plugin/status":              {"plugin/staple", "plugin/record"},
+	"plugin/pull":                {"plugin/staple", "plugin/record"},
 	"plugin":                     {"plugin/*", "consul", "hclconfig"},
 	"cmd/consul-ocsp":            {"plugin", "plugin/*", "hclconfig"},
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/event"
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
+	"github.com/consul-ocsp/consul-ocsp/plugin/pull"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/store"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
@@ -43,6 +44,8 @@ type parts struct {
 	fetching atomic.Pointer[fetcher.Fetcher]
 	// alone is set while the node fetches for itself.
 	alone atomic.Pointer[alone]
+	// answering is who answers requests, if the configuration has it.
+	answering atomic.Pointer[pull.Answerer]
 	// telling is who tells events; nil while another agent leads.
 	telling atomic.Pointer[event.Teller]
 
@@ -60,8 +63,10 @@ type parts struct {
 	retarget  chan struct{}
 	renamed   chan struct{}
 	check     chan struct{}
-	relook    chan struct{}
-	relist    chan struct{}
+	// reanswer: there are other certificates to answer requests for.
+	reanswer chan struct{}
+	relook   chan struct{}
+	relist   chan struct{}
 	// rediscovered tells of other files that HAProxy named.
 	rediscovered chan struct{}
 	// Loops that receive from these are alive.
@@ -83,7 +88,7 @@ func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
 		client: responder.New(responder.Config{UserAgent: "consul-ocsp/" + o.Version}),
 		replan: make(chan struct{}, 1), lacking: make(chan struct{}, 1),
 		announce: make(chan struct{}, 1), report: make(chan struct{}, 1), refreshed: make(chan struct{}, 1), retarget: make(chan struct{}, 1), renamed: make(chan struct{}, 1), check: make(chan struct{}, 1), relook: make(chan struct{}, 1),
-		relist: make(chan struct{}, 1), rediscovered: make(chan struct{}, 1),
+		reanswer: make(chan struct{}, 1), relist: make(chan struct{}, 1), rediscovered: make(chan struct{}, 1),
 		askWatch: make(chan struct{}), askFetch: make(chan struct{}),
 	}
 	p.plan.Store(mapped)
@@ -144,6 +149,9 @@ func (p *parts) run(ctx context.Context) error {
 	if cfg.HasRole("deliver") {
 		group.Go(func() error { return p.writer.Run(ctx, p.source()) })
 		group.Go(func() error { return p.watchServed(ctx) })
+	}
+	if cfg.Pull != nil {
+		group.Go(func() error { return p.answer(ctx, cfg.Pull.Address) })
 	}
 	switch {
 	case p.consul != nil:
@@ -216,7 +224,7 @@ func (p *parts) certificates(mapped *plan, found []inventory.Certificate, proble
 // changed hands on a holding that has changed.
 func (p *parts) changed() {
 	p.writer.Set(p.holding.deliveries())
-	for _, c := range []chan struct{}{p.report, p.retarget, p.check, p.relook} {
+	for _, c := range []chan struct{}{p.report, p.retarget, p.check, p.relook, p.reanswer} {
 		wake(c)
 	}
 	p.rename()

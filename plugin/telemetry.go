@@ -9,6 +9,7 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/event"
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
+	"github.com/consul-ocsp/consul-ocsp/plugin/pull"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
@@ -37,6 +38,7 @@ func (p *parts) measure(ctx context.Context) error {
 		m.fetching(leads, counts)
 		m.fallback(p.alone.Load() != nil)
 		m.events(p.telling.Load())
+		m.answers(p.answering.Load())
 		m.process()
 		select {
 		case <-tick.C:
@@ -56,6 +58,9 @@ type meter struct {
 
 	by       *event.Teller // whose totals lastTold are
 	lastTold event.Counts
+
+	answerer *pull.Answerer // whose totals answered are
+	answered pull.Counts
 }
 
 // node tells how this node stands: how many certificates it delivers, how many
@@ -145,14 +150,39 @@ func (m *meter) events(t *event.Teller) {
 	if t != m.by {
 		m.by, m.lastTold = t, event.Counts{}
 	}
-	if t == nil {
-		return
+	if t != nil {
+		m.told(t.Counts())
 	}
-	now := t.Counts()
+}
+
+func (m *meter) told(now event.Counts) {
 	m.count([]string{"events", "sent"}, now.Sent, m.lastTold.Sent, nil)
 	m.count([]string{"events", "failed"}, now.Failed, m.lastTold.Failed, nil)
 	m.count([]string{"events", "dropped"}, now.Dropped, m.lastTold.Dropped, nil)
 	m.lastTold = now
+}
+
+// answers tells what came of OCSP requests.
+func (m *meter) answers(a *pull.Answerer) {
+	if a != m.answerer {
+		m.answerer, m.answered = a, pull.Counts{}
+	}
+	if a != nil {
+		m.asked(a.Counts())
+	}
+}
+
+func (m *meter) asked(now pull.Counts) {
+	for outcome, total := range map[string][2]uint64{
+		"answered":     {now.Answered, m.answered.Answered},
+		"not-modified": {now.NotModified, m.answered.NotModified},
+		"unauthorized": {now.Unauthorized, m.answered.Unauthorized},
+		"try-later":    {now.TryLater, m.answered.TryLater},
+		"malformed":    {now.Malformed, m.answered.Malformed},
+	} {
+		m.count([]string{"pull", "requests"}, total[0], total[1], []metrics.Label{{Name: "outcome", Value: outcome}})
+	}
+	m.answered = now
 }
 
 // process tells what the agent itself takes, by the names of Consul's agent.

@@ -12,8 +12,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/go-metrics"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/event"
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
+	"github.com/consul-ocsp/consul-ocsp/plugin/pull"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
 )
 
 // section is the part of the README below a heading.
@@ -80,7 +83,10 @@ func TestFiguresAreThoseOfTheReadme(t *testing.T) {
 		Turns:    map[string]uint64{fetcher.Fetched: 3, fetcher.Failed: 1},
 		Failures: map[string]uint64{"timeout": 1}, Remarks: map[string]uint64{fetcher.ContentType: 4},
 	})
+	m.revoked([]writer.State{{Held: writer.Info{Status: "revoked"}}}, f)
 	m.fallback(true)
+	m.told(event.Counts{Sent: 2, Failed: 1, Dropped: 1})
+	m.asked(pull.Counts{Answered: 7, Unauthorized: 1})
 	m.process()
 	got := told()
 	names := map[string]bool{}
@@ -101,6 +107,7 @@ func TestFiguresAreThoseOfTheReadme(t *testing.T) {
 	for name, value := range map[string]float64{
 		"fetch.requests": 9, "fetch.repeated": 2, "fetch.not_modified": 1, "fetch.certificates;outcome=fetched": 3,
 		"fetch.failures;reason=timeout": 1, "fetch.remarks;reason=content-type": 4, "node.trouble;reason=waiting": 1,
+		"node.revoked": 1, "fetch.revoked": 0, "events.sent": 2, "pull.requests;outcome=answered": 7,
 	} {
 		if got[name] != value {
 			t.Errorf("%s is %v, want %v", name, got[name], value)

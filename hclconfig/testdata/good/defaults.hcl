@@ -70,6 +70,12 @@ service {
   tags = []
 }
 
+# With this block the agent answers OCSP requests for its node's certificates,
+# from verified responses: for servers that ask a responder and know no files.
+pull {
+  address = "127.0.0.1:8888" # or unix:///absolute/path
+}
+
 # Where figures go, every 10 seconds. USR1 prints them to standard error.
 telemetry {
   metrics_prefix   = "consul_ocsp"
@@ -186,6 +192,5 @@ log_ocsp_update = false
 
 
 # http           { address = … }
-# pull           { address = … }
 # fetch          { history = 0 }
 # job …          { canary { … } }

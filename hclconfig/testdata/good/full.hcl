@@ -22,6 +22,10 @@ telemetry {
   dogstatsd_tags   = ["edge"]
 }
 
+pull {
+  address = "unix:///run/consul-ocsp/pull.sock"
+}
+
 on_event {
   command = ["/usr/local/bin/tell", "operators"]
   webhook = "https://hooks.example.com/staples?key=geheim"

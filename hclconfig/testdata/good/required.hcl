@@ -15,3 +15,4 @@ job "edge" {
     command = ["/usr/local/bin/new-staple"]
   }
 }
+pull {}
