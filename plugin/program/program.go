@@ -28,32 +28,56 @@ var ErrTimeout = errors.New("killed, it took too long")
 // on one line and cut. An exit status other than 0 is an error. Run may be
 // called concurrently.
 func Run(ctx context.Context, args, env []string, stdin io.Reader, timeout time.Duration) (output string, err error) {
+	out := head{most: MaxOutput}
+	err = run(ctx, args, env, stdin, &out, &out, timeout)
+	output = line(out.b.Bytes())
+	if out.dropped {
+		output += " …"
+	}
+	return output, err
+}
+
+// Output runs args like [Run] and gives their standard output as it is, up to
+// most bytes. An error has the end of what was printed to standard error, where
+// programs say what is wrong.
+func Output(ctx context.Context, args []string, most int, timeout time.Duration) (string, error) {
+	out, messages := head{most: most}, tail{most: MaxOutput}
+	if err := run(ctx, args, nil, nil, &out, &messages, timeout); err != nil {
+		text := line(messages.b)
+		if messages.dropped {
+			text = "… " + text
+		}
+		return "", fmt.Errorf("%w: %s", err, text)
+	}
+	return out.b.String(), nil
+}
+
+func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer, timeout time.Duration) error {
 	if len(args) == 0 {
-		return "", errors.New("no command")
+		return errors.New("no command")
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, ErrTimeout)
 	defer cancel()
-	var out bounded
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.Env = append(Environment(), env...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &out, &out
+	cmd.Env = append(environment(), env...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	// A grandchild that left the group may keep the output open.
 	cmd.WaitDelay = time.Second
-	err = cmd.Run()
+	err := cmd.Run()
 	switch {
 	case err == nil, errors.Is(err, exec.ErrWaitDelay) && cmd.ProcessState.Success():
-		return out.String(), nil // perhaps it left something running that holds the output open
+		return nil // perhaps it left something running that holds the output open
 	case ctx.Err() != nil:
-		return out.String(), fmt.Errorf("%s: %w", args[0], context.Cause(ctx))
+		return fmt.Errorf("%s: %w", args[0], context.Cause(ctx))
 	}
-	return out.String(), fmt.Errorf("%s: %w", args[0], err)
+	return fmt.Errorf("%s: %w", args[0], err)
 }
 
-// Environment is our own environment without the variables that are ours to set
+// environment is our own environment without the variables that are ours to set
 // and without Consul's token: who needs that in a command gives it there.
-func Environment() []string {
+func environment() []string {
 	var env []string
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "CONSUL_OCSP_") && !strings.HasPrefix(v, "CONSUL_HTTP_TOKEN=") {
@@ -63,27 +87,36 @@ func Environment() []string {
 	return env
 }
 
-// bounded keeps the first MaxOutput bytes written to it and drops the rest.
-type bounded struct {
+// head keeps the first bytes that are written to it and drops the rest.
+type head struct {
 	b       bytes.Buffer
+	most    int
 	dropped bool
 }
 
-func (o *bounded) Write(p []byte) (int, error) {
-	room := MaxOutput - o.b.Len()
-	if len(p) > room {
-		o.b.Write(p[:room])
-		o.dropped = true
-		return len(p), nil
-	}
-	return o.b.Write(p)
+func (h *head) Write(p []byte) (int, error) {
+	room := min(h.most-h.b.Len(), len(p))
+	h.b.Write(p[:room])
+	h.dropped = h.dropped || room < len(p)
+	return len(p), nil
 }
 
-// String is the output on one line.
-func (o *bounded) String() string {
-	s := strings.Join(strings.Fields(strings.ToValidUTF8(o.b.String(), "?")), " ")
-	if o.dropped {
-		s += " …"
+// tail keeps the last bytes that are written to it.
+type tail struct {
+	b       []byte
+	most    int
+	dropped bool
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.b = append(t.b, p[max(0, len(p)-t.most):]...)
+	if more := len(t.b) - t.most; more > 0 || len(p) > t.most {
+		t.b, t.dropped = append(t.b[:0], t.b[max(0, more):]...), true
 	}
-	return s
+	return len(p), nil
+}
+
+// line is an output on one line.
+func line(b []byte) string {
+	return strings.Join(strings.Fields(strings.ToValidUTF8(string(b), "?")), " ")
 }

@@ -222,34 +222,3 @@ func (n *nginx) remember(began time.Time) error {
 	}
 	return nil
 }
-
-// reload tests and reloads. What it returns besides is which files nginx
-// staples for several certificates.
-func (n *nginx) reload(ctx context.Context) (map[string]error, error) {
-	shared, err := CheckNginx(ctx, n.c.Test)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := runReload(ctx, n.c.Reload); err != nil {
-		return nil, &Error{Reason: ReasonReload, Err: err}
-	}
-	return shared, nil
-}
-
-// CheckNginx runs the command that says whether nginx would load its
-// configuration; without one nothing is known. shared are the files of responses,
-// by path, that nginx would staple for several certificates.
-func CheckNginx(ctx context.Context, test []string) (shared map[string]error, err error) {
-	if len(test) == 0 {
-		return nil, nil
-	}
-	args, dumps := dumping(test)
-	out, err := runReload(ctx, args)
-	if err != nil {
-		return nil, &Error{Reason: ReasonTest, Err: err}
-	}
-	if dumps {
-		shared = sharedStaples(out)
-	}
-	return shared, nil
-}
