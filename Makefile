@@ -54,10 +54,11 @@ bench: install ## benchmarks into bin/bench.txt; old=FILE compares with an earli
 	set -x; $(GO) test -run '^$$' -bench '$(bench)' -benchmem -timeout $(timeout) ./... | tee bin/bench.txt
 	@if [ -n "$(old)" ]; then benchstat=$$($(tools)/build benchstat); $$benchstat $(old) bin/bench.txt; fi
 
-lint: ## gofmt, go mod tidy, go vet and staticcheck, all without a finding; no test that can be skipped
+lint: ## gofmt, go mod tidy, go vet and staticcheck, all without a finding; no test that can be skipped, no dependency without a reason
 	@unformatted=$$($(GOFMT) -l .); [ -z "$$unformatted" ] || { echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; } >&2
 	@! grep -rnE '\b[tbf]\.Skip(f|Now)?\(' --include='*_test.go' . >&2 || { echo "a test skips: let it fail and say what is missing"; exit 1; } >&2
 	$(GO) mod tidy -diff
+	@$(tools)/dependencies
 	$(GO) vet ./...
 	@staticcheck=$$($(tools)/build staticcheck); set -x; $$staticcheck ./...
 
