@@ -102,14 +102,19 @@ func (c *Client) fits(cert Certificate) error {
 // push tries again when the worker was replaced meanwhile: the response may
 // have reached the one that goes.
 func (c *Client) push(ctx context.Context, cert Certificate) (Outcome, error) {
+	pushed := HowUnchanged
 	for range attempts {
 		out, same, err := c.pushOnce(ctx, cert)
 		if err != nil {
 			return Outcome{}, err
 		}
+		if out.How == HowUnchanged {
+			out.How = pushed // it was this worker, after all, that was pushed to
+		}
 		if same {
 			return out, nil
 		}
+		pushed = out.How
 		c.config.Logger.Info("HAProxy's worker changed while a response was pushed, again", "socket", c.config.Socket, "certificate", cert.Path)
 	}
 	return Outcome{}, c.fail(KindRestarting, "", "the worker changed %d times while the response for %s was pushed; is HAProxy reloaded in a loop?", attempts, cert.Path)
