@@ -21,7 +21,7 @@ import (
 
 // haproxyTarget hands staples to one HAProxy. It adds to the client what is a
 // matter of the node and of the cluster: what waits for a reload, and when that
-// may happen. It is a [writer.Committer].
+// may happen. It is a [writer.Committer] and a [writer.Batch].
 type haproxyTarget struct {
 	name, socket, job string
 	client            *haproxy.Client
@@ -74,6 +74,11 @@ func (t *haproxyTarget) Install(ctx context.Context, s writer.Staple) (writer.Ou
 		return writer.Outcome{}, err
 	}
 	out, err := t.install(ctx, c)
+	return t.outcome(ctx, c, s, out, err)
+}
+
+// outcome is what the writer is told of an installation that came to out or err.
+func (t *haproxyTarget) outcome(ctx context.Context, c haproxy.Certificate, s writer.Staple, out haproxy.Outcome, err error) (writer.Outcome, error) {
 	if err == nil {
 		t.settle(c.Path)
 	} else if t.helps(ctx, c, s, err) {
@@ -91,9 +96,39 @@ func (t *haproxyTarget) Install(ctx context.Context, s writer.Staple) (writer.Ou
 	return writer.Outcome{How: string(out.How), Detail: detail, Served: out.How != writer.Filed}, nil
 }
 
+// AtOnce keeps the socket free for others every so often.
+func (t *haproxyTarget) AtOnce() int { return haproxy.PushMost }
+
+// InstallAll pushes together what can be pushed, and does the others one by one.
+func (t *haproxyTarget) InstallAll(ctx context.Context, list []writer.Staple) []writer.Installed {
+	all := make([]writer.Installed, len(list))
+	var together []int
+	var certs []haproxy.Certificate
+	for i, s := range list {
+		c, err := forHAProxy(s)
+		if err == nil && !t.pushes(c) {
+			all[i].Outcome, all[i].Err = t.Install(ctx, s)
+			continue
+		}
+		if all[i].Err = err; err == nil {
+			together, certs = append(together, i), append(certs, c)
+		}
+	}
+	for k, done := range t.client.PushAll(ctx, certs) {
+		i := together[k]
+		all[i].Outcome, all[i].Err = t.outcome(ctx, certs[k], list[i], done.Outcome, done.Err)
+	}
+	return all
+}
+
+// pushes tells whether a push is the way for c.
+func (t *haproxyTarget) pushes(c haproxy.Certificate) bool {
+	return !t.withdrawn(c) && t.method != haproxy.MethodReload
+}
+
 // install does what can be done without a reload.
 func (t *haproxyTarget) install(ctx context.Context, c haproxy.Certificate) (haproxy.Outcome, error) {
-	if !t.withdrawn(c) && t.method != haproxy.MethodReload {
+	if t.pushes(c) {
 		return t.client.Install(ctx, haproxy.MethodPush, c)
 	}
 	err := t.asItShould(ctx, c)

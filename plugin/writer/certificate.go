@@ -128,6 +128,22 @@ type Target interface {
 	Epoch(ctx context.Context) (string, error)
 }
 
+// Batch is a Target to which several certificates together cost less.
+type Batch interface {
+	Target
+	// InstallAll does for each of list what Install does for one; none of them
+	// keeps another from being installed. What it returns is in their order.
+	InstallAll(ctx context.Context, list []Staple) []Installed
+	// AtOnce is the longest list that InstallAll is called with.
+	AtOnce() int
+}
+
+// Installed is what an Install returns.
+type Installed struct {
+	Outcome Outcome
+	Err     error
+}
+
 // Committer is a Target that serves what it was told of only after a step for
 // all of it together, such as a reload.
 type Committer interface {

@@ -53,14 +53,15 @@ func (w *Writer) Pass(ctx context.Context, list []record.Staple) []Result {
 		// Ends when the target was told of all its certificates; ctx ends Install.
 		go func() {
 			defer wg.Done()
-			for _, e := range list {
+			for some := range slices.Chunk(list, atOnce(target)) {
 				if ctx.Err() != nil {
 					return
 				}
-				how, err := w.install(ctx, e, target)
-				mu.Lock()
-				changed[e] = changed[e] || err == nil && how != "" && how != Unchanged
-				mu.Unlock()
+				for i, done := range w.installAll(ctx, some, target) {
+					mu.Lock()
+					changed[some[i]] = changed[some[i]] || done.err == nil && done.how != "" && done.how != Unchanged
+					mu.Unlock()
+				}
 			}
 			w.commit(ctx, target, true)
 		}()

@@ -87,6 +87,19 @@ func (q *queue) take() *entry {
 	return e
 }
 
+// takeSome gives the next entries, at most so many.
+func (q *queue) takeSome(most int) []*entry {
+	var some []*entry
+	for len(some) < most {
+		e := q.take()
+		if e == nil {
+			break
+		}
+		some = append(some, e)
+	}
+	return some
+}
+
 // done ends what take began.
 func (q *queue) done(e *entry, failed bool) {
 	q.mu.Lock()

@@ -97,16 +97,8 @@ func (w *Writer) serve(ctx context.Context, t *teller) {
 			continue
 		default:
 		}
-		if e := t.queue.take(); e != nil {
-			how, err := w.install(ctx, e, t.target)
-			if how == Reloaded && err == nil {
-				// Our own doing, and what it dropped it read from the files.
-				if epoch, err := epochOf(ctx, t.target); err == nil {
-					t.epoch = epoch
-				}
-			}
-			w.logInstall(ctx, t, e, err)
-			t.queue.done(e, err != nil)
+		if entries := t.queue.takeSome(atOnce(t.target)); len(entries) > 0 {
+			w.tellAll(ctx, t, entries)
 			continue
 		}
 		w.commit(ctx, t.target, false)
@@ -116,6 +108,20 @@ func (w *Writer) serve(ctx context.Context, t *teller) {
 		case <-tick.C:
 			w.look(ctx, t)
 		}
+	}
+}
+
+// tellAll tells the target of entries that were taken from its queue.
+func (w *Writer) tellAll(ctx context.Context, t *teller, entries []*entry) {
+	for i, done := range w.installAll(ctx, entries, t.target) {
+		if done.how == Reloaded && done.err == nil {
+			// Our own doing, and what it dropped it read from the files.
+			if epoch, err := epochOf(ctx, t.target); err == nil {
+				t.epoch = epoch
+			}
+		}
+		w.logInstall(ctx, t, entries[i], done.err)
+		t.queue.done(entries[i], done.err != nil)
 	}
 }
 
@@ -159,58 +165,6 @@ func (w *Writer) watch(ctx context.Context, t *teller) {
 		}
 	}
 	w.log.Info("target was restarted or reloaded, everything is installed again", "target", t.target.Name(), "certificates", n)
-}
-
-// install tells target of what e has applied. How is the Outcome's.
-func (w *Writer) install(ctx context.Context, e *entry, target Target) (how string, err error) {
-	defer w.news(e) // after mu is free again
-	w.mu.Lock()
-	facts, filed, gone := e.applied, e.filed, e.gone
-	w.mu.Unlock()
-	// What fitted when it was written may be about to end by now, and would
-	// then take away what is there.
-	if facts == nil || gone || e.cert.fits(facts, w.now()) != nil {
-		return "", nil
-	}
-	s := Staple{Certificate: e.cert, Facts: facts}
-	if filed {
-		s.File = e.cert.file()
-	}
-	outcome, err := target.Install(ctx, s)
-	if err != nil && ctx.Err() != nil {
-		return "", ctx.Err() // stopped, not failed
-	}
-	now := w.now()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	d := e.targets[target]
-	if d == nil {
-		d = &delivery{}
-		e.targets[target] = d
-	}
-	if err != nil {
-		if d.err == nil {
-			d.since = now
-		}
-		d.err = err
-		d.failures++
-		return "", err
-	}
-	if d.asBefore(outcome, facts.SHA256(), filed) {
-		return outcome.How, nil
-	}
-	drifted := d.drifted(outcome, facts.SHA256())
-	*d = delivery{sha256: facts.SHA256(), filed: filed, outcome: outcome, at: now, seen: time.Now(), step: d.step}
-	if outcome.Served {
-		d.step = stepFailure{}
-	}
-	if drifted {
-		w.log.Warn("somebody else replaced what was served; it is served again", "target", target.Name(), "job", e.cert.Job, "name", e.cert.Name, "how", outcome.How)
-	} else if outcome.How != Unchanged {
-		w.log.Info("installed", "target", target.Name(), "job", e.cert.Job, "name", e.cert.Name, "how", outcome.How,
-			"status", facts.Status, "this_update", facts.ThisUpdate.UTC().Format(time.RFC3339))
-	}
-	return outcome.How, nil
 }
 
 // logInstall warns of a target's failures, but not for each certificate.

@@ -1,0 +1,110 @@
+package writer
+
+import (
+	"context"
+	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
+)
+
+// installed is what came of telling a target of one entry: its Outcome's How.
+type installed struct {
+	how string
+	err error
+}
+
+// atOnce is of how many certificates a target is told in one call.
+func atOnce(target Target) int {
+	if b, ok := target.(Batch); ok {
+		return max(1, b.AtOnce())
+	}
+	return 1
+}
+
+// installAll tells target of what entries have applied; what it returns is in
+// their order.
+func (w *Writer) installAll(ctx context.Context, entries []*entry, target Target) []installed {
+	all := make([]installed, len(entries))
+	var which []int
+	var list []Staple
+	for i, e := range entries {
+		if s, ok := w.installable(e); ok {
+			which, list = append(which, i), append(list, s)
+		}
+	}
+	var done []Installed
+	if b, ok := target.(Batch); ok && len(list) > 0 {
+		done = b.InstallAll(ctx, list)
+	} else {
+		for _, s := range list {
+			outcome, err := target.Install(ctx, s)
+			done = append(done, Installed{outcome, err})
+		}
+	}
+	for k, i := range which {
+		all[i].how, all[i].err = w.note(ctx, entries[i], target, list[k], done[k])
+	}
+	for _, e := range entries {
+		w.news(e)
+	}
+	return all
+}
+
+// installable is what a target is to be told of e; false for nothing.
+func (w *Writer) installable(e *entry) (Staple, bool) {
+	w.mu.Lock()
+	facts, filed, gone := e.applied, e.filed, e.gone
+	w.mu.Unlock()
+	// What fitted when it was written may be about to end by now, and would
+	// then take away what is there.
+	if facts == nil || gone || e.cert.fits(facts, w.now()) != nil {
+		return Staple{}, false
+	}
+	s := Staple{Certificate: e.cert, Facts: facts}
+	if filed {
+		s.File = e.cert.file()
+	}
+	return s, true
+}
+
+// note keeps what came of telling target of s.
+func (w *Writer) note(ctx context.Context, e *entry, target Target, s Staple, done Installed) (how string, err error) {
+	if done.Err != nil && ctx.Err() != nil {
+		return "", ctx.Err() // stopped, not failed
+	}
+	outcome, facts, filed, now := done.Outcome, s.Facts, s.File != "", w.now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	d := e.targets[target]
+	if d == nil {
+		d = &delivery{}
+		e.targets[target] = d
+	}
+	if done.Err != nil {
+		if d.err == nil {
+			d.since = now
+		}
+		d.err = done.Err
+		d.failures++
+		return "", done.Err
+	}
+	if d.asBefore(outcome, facts.SHA256(), filed) {
+		return outcome.How, nil
+	}
+	drifted := d.drifted(outcome, facts.SHA256())
+	*d = delivery{sha256: facts.SHA256(), filed: filed, outcome: outcome, at: now, seen: time.Now(), step: d.step}
+	if outcome.Served {
+		d.step = stepFailure{}
+	}
+	w.logOutcome(e, target, outcome, facts, drifted)
+	return outcome.How, nil
+}
+
+func (w *Writer) logOutcome(e *entry, target Target, outcome Outcome, facts *staple.Facts, drifted bool) {
+	if drifted {
+		w.log.Warn("somebody else replaced what was served; it is served again", "target", target.Name(), "job", e.cert.Job, "name", e.cert.Name, "how", outcome.How)
+	} else if outcome.How != Unchanged {
+		w.log.Info("installed", "target", target.Name(), "job", e.cert.Job, "name", e.cert.Name, "how", outcome.How,
+			"status", facts.Status, "this_update", facts.ThisUpdate.UTC().Format(time.RFC3339))
+	}
+}
