@@ -212,34 +212,50 @@ func (f *follower) changed(ctx context.Context, ids []string) error {
 	return f.fetch(ctx, own)
 }
 
-// fetch delivers the published responses of own.
+// fetch delivers the published responses of own. Those of the next transactions
+// are read while the ones before are verified and written.
 func (f *follower) fetch(ctx context.Context, own []string) error {
-	for len(own) > 0 {
-		n := min(len(own), readStaples)
-		found, err := f.c.Staples(ctx, own[:n])
-		if err != nil {
-			return err
+	ctx, cancel := context.WithCancel(ctx)
+	reads := f.c.readAhead(ctx, own)
+	defer func() {
+		cancel()
+		for range reads { // until its goroutine has ended
 		}
+	}()
+	for open := true; open; {
 		var list []record.Staple
-		for _, id := range own[:n] {
-			st, ok := found[id]
-			if !ok {
-				continue
-			}
-			if f.holds(st) && !f.refused[id] {
-				continue
-			}
-			list = append(list, st)
-		}
+		var err error
+		list, open, err = f.gather(reads)
 		if len(list) > 0 {
 			f.deliver(ctx, list)
 		}
 		for _, st := range list {
 			f.note(st)
 		}
-		own = own[n:]
+		if err != nil {
+			return err
+		}
 	}
 	return ctx.Err()
+}
+
+// gather takes what has been read of what is not held yet; it waits for the
+// first only. open is false at the end.
+func (f *follower) gather(reads <-chan staplesRead) (list []record.Staple, open bool, err error) {
+	for r := range reads {
+		if r.err != nil {
+			return list, false, r.err
+		}
+		for _, st := range r.found {
+			if !f.holds(st) || f.refused[st.ID] {
+				list = append(list, st)
+			}
+		}
+		if len(reads) == 0 && len(list) > 0 {
+			return list, true, nil
+		}
+	}
+	return list, false, nil
 }
 
 // holds reports whether st is held to the byte.

@@ -66,11 +66,18 @@ func (f *follower) arrivals(ctx context.Context) error {
 	return nil
 }
 
-// compare delivers what is published of ids and supersedes what is held.
+// compare delivers what is published of ids and supersedes what is held. Of
+// those of which nothing is held there is nothing to compare; of the others only
+// metas are read, unless they say more.
 func (f *follower) compare(ctx context.Context, ids map[string]bool) error {
-	list := make([]string, 0, len(ids))
+	var list, fetch []string
 	for id := range ids {
-		if record.ValidID(id) {
+		if !record.ValidID(id) {
+			continue
+		}
+		if _, ok := f.held(id); !ok || f.refused[id] {
+			fetch = append(fetch, id)
+		} else {
 			list = append(list, id)
 		}
 	}
@@ -78,11 +85,10 @@ func (f *follower) compare(ctx context.Context, ids map[string]bool) error {
 	if err != nil {
 		return err
 	}
-	var newer []string
 	for id, m := range metas {
-		if old, ok := f.held(id); !ok || m.Supersedes(old) || f.refused[id] {
-			newer = append(newer, id)
+		if old, ok := f.held(id); !ok || m.Supersedes(old) {
+			fetch = append(fetch, id)
 		}
 	}
-	return f.fetch(ctx, newer)
+	return f.fetch(ctx, fetch)
 }

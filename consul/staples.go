@@ -3,6 +3,7 @@ package consul
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/consul/api"
 
@@ -18,6 +19,36 @@ func (c *Client) Staples(ctx context.Context, ids []string) (map[string]record.S
 		c.logger.Warn("a published response is unreadable", "id", id, "error", why)
 	}
 	return found, err
+}
+
+// staplesRead is what one transaction of readAhead brought.
+type staplesRead struct {
+	found map[string]record.Staple
+	err   error // the last one's
+}
+
+// readsAhead is how many transactions are read before their results are asked for.
+const readsAhead = 8
+
+// readAhead reads the published responses of ids, some in each result, until all
+// are read, ctx ends or a transaction fails; then the channel is closed.
+func (c *Client) readAhead(ctx context.Context, ids []string) <-chan staplesRead {
+	reads := make(chan staplesRead, readsAhead)
+	go func() { // ends with ctx at the latest
+		defer close(reads)
+		for part := range slices.Chunk(ids, readStaples) {
+			found, err := c.Staples(ctx, part)
+			select {
+			case reads <- staplesRead{found, err}:
+			case <-ctx.Done():
+				return
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return reads
 }
 
 // readStaples reads responses with their metas; refused says what was there

@@ -151,7 +151,7 @@ job "edge" {
 // complete waits until everything is verified, written and pushed.
 func (s *starting) complete(a *Agent) {
 	s.b.Helper()
-	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(300 * time.Millisecond) { // each look takes time itself
+	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(100 * time.Millisecond) { // each look takes time itself
 		done := 0
 		states := a.parts().writer.States()
 		for _, state := range states {

@@ -23,6 +23,15 @@ type file struct {
 	path  string // as the server knows it
 	like  string // a new file takes owner and group of this one where permitted
 	trust trust
+	// folders is shared by those who write many files; nil: on its own.
+	folders *folders
+}
+
+func (f file) sync(folder string) error {
+	if f.folders == nil {
+		return syncFolder(folder)
+	}
+	return f.folders.sync(folder)
 }
 
 // read returns what the file holds; nil when it does not exist. What is longer
@@ -105,7 +114,7 @@ func (f file) replace(content []byte, decide func(old []byte) (bool, error)) (wr
 		return false, refuse(ReasonWrite, "%w", err)
 	}
 	written = true
-	return written, syncFolder(p.folder)
+	return written, f.sync(p.folder)
 }
 
 // fill writes content and gives the file its owner, group and mode.
@@ -287,5 +296,5 @@ func (f file) remove() (bool, error) {
 	if err := os.Remove(p.path()); err != nil {
 		return false, refuse(ReasonWrite, "%w", err)
 	}
-	return true, syncFolder(p.folder)
+	return true, f.sync(p.folder)
 }

@@ -149,11 +149,11 @@ func (w *Writer) writeIssuer(c *Certificate) error {
 }
 
 func (w *Writer) destination(c *Certificate) file {
-	return file{path: c.file(), like: c.Path, trust: w.trust}
+	return file{path: c.file(), like: c.Path, trust: w.trust, folders: &w.folders}
 }
 
 func (w *Writer) issuerFile(c *Certificate) file {
-	return file{path: c.issuerFile(), like: c.Path, trust: w.trust}
+	return file{path: c.issuerFile(), like: c.Path, trust: w.trust, folders: &w.folders}
 }
 
 // clean removes what a crash may have left beside e's files.

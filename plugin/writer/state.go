@@ -2,6 +2,7 @@ package writer
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -58,12 +59,19 @@ type TargetState struct {
 // States are sorted by job, name and path.
 func (w *Writer) States() []State {
 	w.mu.Lock()
-	states := make([]State, 0, len(w.entries))
-	for _, e := range w.entries {
-		states = append(states, w.state(e))
+	entries := slices.Collect(maps.Values(w.entries))
+	w.mu.Unlock()
+	// Sorting thousands takes long: not while others wait, and not the states,
+	// which are large. An entry's cert never changes.
+	slices.SortFunc(entries, func(a, b *entry) int {
+		return cmp.Or(cmp.Compare(a.cert.Job, b.cert.Job), cmp.Compare(a.cert.Name, b.cert.Name), cmp.Compare(a.cert.Path, b.cert.Path))
+	})
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	states := make([]State, len(entries))
+	for i, e := range entries {
+		states[i] = w.state(e)
 	}
-	w.mu.Unlock() // sorting thousands takes longer than listing them
-	slices.SortFunc(states, State.compare)
 	return states
 }
 

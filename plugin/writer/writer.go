@@ -45,9 +45,9 @@ type Config struct {
 const (
 	// fileWorkers write files at a time: a write mostly waits for fsync, and a
 	// file system makes durable together what is written together.
-	fileWorkers = 16
+	fileWorkers = 64
 	// deliverWorkers verify and keep responses at a time, for the same reason.
-	deliverWorkers = 32
+	deliverWorkers = 128
 )
 
 // earlyInterval is how often the Source is asked again for responses that were
@@ -61,7 +61,9 @@ type Writer struct {
 	now    func() time.Time
 	config Config
 	trust  trust
-	wake   chan struct{} // has room for one: ids has others now
+	// folders serves all file workers.
+	folders folders
+	wake    chan struct{} // has room for one: ids has others now
 
 	setting sync.Mutex // one Set at a time
 
