@@ -97,7 +97,7 @@ func TestFull(t *testing.T) {
 	want.Fallback = false
 	want.LogLevel, want.LogJSON, want.LogFile = "debug", true, "/var/log/consul-ocsp.log"
 	want.LogRotateBytes, want.LogRotateMaxFiles = 1048576, 7
-	want.EnableSyslog, want.SyslogFacility = true, "DAEMON"
+	want.EnableSyslog, want.SyslogFacility, want.LogOCSPUpdate = true, "DAEMON", true
 	want.Telemetry = Telemetry{MetricsPrefix: "ocsp", DisableHostname: true, StatsdAddress: "127.0.0.1:8125", DogstatsdAddr: "127.0.0.1:8126", DogstatsdTags: []string{"edge"}}
 	want.Consul = &Consul{
 		Address: "https://consul.example.com:8501", Token: "11111111-2222-3333-4444-555555555555",
@@ -163,7 +163,7 @@ func TestFullHasEverythingThatWorks(t *testing.T) {
 			}
 		}
 	}
-	untouched(*Default(), *c, "LogOCSPUpdate", "HTTP")
+	untouched(*Default(), *c, "HTTP")
 	untouched(Default().OnEvent, c.OnEvent)
 	untouched(DefaultConsul(), *c.Consul, "TokenFile")
 	untouched(DefaultConsul().TLS, c.Consul.TLS)

@@ -150,7 +150,7 @@ type publisher interface {
 // pass fetches and publishes, tells events, and adds what came of it to the report.
 func (p *parts) pass(ctx context.Context, node string, publisher publisher, fo FetchOptions, report *FetchReport) error {
 	f := fetcher.New(fetcher.Config{
-		Store: p.store, Publisher: publisher, Client: p.client, Logger: p.options.Logger.Named("fetcher"),
+		Store: p.store, Publisher: publisher, Client: p.client, Ended: p.ended(true), Logger: p.options.Logger.Named("fetcher"),
 	})
 	targets := p.holding.targets()
 	if fo.Name != "" && !hasName(targets, fo.Name) {

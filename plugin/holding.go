@@ -261,6 +261,19 @@ func (h *holding) names() map[string]string {
 	return names
 }
 
+// paths are the agent's own files with this certificate.
+func (h *holding) paths(id string) []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var paths []string
+	for _, c := range h.own {
+		if c.ID == id {
+			paths = append(paths, c.Path)
+		}
+	}
+	return paths
+}
+
 // files are the agent's own certificates, also those whose issuer is lacking.
 func (h *holding) files() []inventory.Certificate {
 	h.mu.Lock()

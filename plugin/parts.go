@@ -39,6 +39,7 @@ type parts struct {
 
 	// adopted is what came from HAProxies, by id; for a sync that adopts.
 	adopted map[string]adopted
+	updates *updateLog
 
 	// fetching is the fetcher that runs; nil while another agent leads.
 	fetching atomic.Pointer[fetcher.Fetcher]
@@ -103,9 +104,11 @@ func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
 		t.turns = &turns{client: p.consul, who: p.reloader}
 		p.joint = &joint{cluster: p.consul, store: data, logger: o.Logger.Named("fallback")}
 	}
+	p.updates = &updateLog{logger: o.Logger, on: func() bool { return p.plan.Load().cfg.LogOCSPUpdate }}
 	p.writer = writer.New(writer.Config{
 		Store: data, TrustedFolders: cfg.TrustedFolders, Logger: o.Logger.Named("writer"),
-		Changed: func() { wake(p.report); wake(p.check) }, Refreshed: func() { wake(p.refreshed) },
+		Progress: p.updates.applied,
+		Changed:  func() { wake(p.report); wake(p.check) }, Refreshed: func() { wake(p.refreshed) },
 	})
 	return p, nil
 }
@@ -261,7 +264,8 @@ func (p *parts) findIssuers(ctx context.Context) error {
 func (p *parts) fetchAlone(ctx context.Context) error {
 	teller := p.newTeller(ownName(p.plan.Load().cfg.NodeName), p.store)
 	f := fetcher.New(fetcher.Config{
-		Store: p.store, Publisher: observedPublisher{p.store, teller}, Client: p.client, Logger: p.options.Logger.Named("fetcher"),
+		Store: p.store, Publisher: observedPublisher{p.store, teller}, Client: p.client,
+		Ended: p.ended(!p.plan.Load().cfg.HasRole("deliver")), Logger: p.options.Logger.Named("fetcher"),
 	})
 	group, ctx := errgroup.WithContext(ctx) // every goroutine of it ends with ctx
 	group.Go(func() error { return p.tell(ctx, teller, func() {}) })

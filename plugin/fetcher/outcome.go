@@ -190,4 +190,7 @@ func (t *turn) end(r Result, next time.Time) {
 	}
 	t.answer(r)
 	t.finished(it, r)
+	if t.f.c.Ended != nil && !it.gone && !t.dry {
+		t.f.c.Ended(r)
+	}
 }

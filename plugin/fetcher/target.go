@@ -174,6 +174,9 @@ type Config struct {
 	// Run asks for it at once, even though the store has one that lives. What the
 	// store has is handed to the Publisher all the same.
 	Prompt bool
+	// Ended, if set, is told of the end of each turn. It must not block or call
+	// the Fetcher.
+	Ended  func(Result)
 	Logger hclog.Logger
 	// Now is the clock, default time.Now; Rand gives numbers in [0, 1), and may
 	// be called concurrently.

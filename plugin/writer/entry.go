@@ -17,7 +17,8 @@ type entry struct {
 	// applied is the newest that was let through to file and targets; it is
 	// older than held while held can't be stapled.
 	applied *staple.Facts
-	filed   bool // the file holds applied
+	filed   bool   // the file holds applied
+	loaded  string // checksum of what was held at the start
 	misfit  error
 	fileErr error
 	since   time.Time // when misfit or fileErr came, whichever is there
@@ -57,7 +58,7 @@ type entryKey struct{ job, path string }
 // inherit takes over what old knows and still holds for e.
 func (e *entry) inherit(old *entry) {
 	e.cert.pair = old.cert.pair
-	e.held, e.applied, e.filed = old.held, old.applied, old.filed
+	e.held, e.applied, e.filed, e.loaded = old.held, old.applied, old.filed, old.loaded
 	e.misfit, e.fileErr, e.since = old.misfit, old.fileErr, old.since
 	e.refused, e.early = old.refused, old.early
 	for _, t := range e.cert.Targets {

@@ -131,6 +131,13 @@ func (w *Writer) load(e *entry) {
 	if e.cert.Issuer == nil {
 		return
 	}
+	defer func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if e.held != nil {
+			e.loaded = e.held.SHA256()
+		}
+	}()
 	st, found, err := w.store.Staple(e.cert.ID)
 	switch {
 	case err != nil:

@@ -29,9 +29,10 @@ type State struct {
 	Names         []string
 	MustStaple    bool
 
-	Held    Info // the newest that was verified here
-	Applied Info // the newest that was let through to file and targets
-	Filed   bool // File holds Applied
+	Held    Info   // the newest that was verified here
+	Applied Info   // the newest that was let through to file and targets
+	Filed   bool   // File holds Applied
+	Loaded  string // checksum of the newest that data_dir and the file held at the start
 
 	// Reason is the first thing that is wrong with the certificate as a whole,
 	// "" if nothing is; Error says more, Since when it came.
@@ -84,7 +85,7 @@ func (w *Writer) state(e *entry) State {
 	c := &e.cert
 	s := State{
 		ID: c.ID, Job: c.Job, Name: c.Name, Path: c.Path, File: c.file(), Names: c.Names, MustStaple: c.MustStaple,
-		Held: info(e.held), Applied: info(e.applied), Filed: e.filed,
+		Held: info(e.held), Applied: info(e.applied), Filed: e.filed, Loaded: e.loaded,
 	}
 	if e.refused != nil {
 		refused := *e.refused
@@ -142,6 +143,9 @@ func (w *Writer) news(e *entry) {
 	refreshed := same && s.Applied.SHA256 != e.shown
 	e.seen, e.shown = seen, s.Applied.SHA256
 	w.mu.Unlock()
+	if w.config.Progress != nil {
+		w.config.Progress(s)
+	}
 	switch {
 	case !same && w.config.Changed != nil:
 		w.config.Changed()

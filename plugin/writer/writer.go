@@ -38,6 +38,9 @@ type Config struct {
 	// Refreshed, if set, is called when a certificate has a newer response of
 	// the same status and nothing else changed. As Changed, it must not block.
 	Refreshed func()
+	// Progress, if set, is told how far a certificate is whenever something was
+	// done for it, whether or not anything is new. As Changed, it must not block.
+	Progress func(State)
 	// FirstRetry and LongestRetry are the pauses after a failure; 0: 1 s, 1 min.
 	FirstRetry, LongestRetry time.Duration
 }

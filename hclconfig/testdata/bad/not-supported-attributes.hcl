@@ -1,5 +1,3 @@
-log_ocsp_update = true
-
 fetch {
   history = 10
 }

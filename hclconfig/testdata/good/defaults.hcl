@@ -35,6 +35,7 @@ log_rotate_bytes     = 0      # start a new file at this size; 0: never
 log_rotate_max_files = 0      # keep as many old files; 0: all
 enable_syslog        = false  # to the machine's syslog, too
 syslog_facility      = "LOCAL0"
+log_ocsp_update      = false  # HAProxy's <OCSP-UPDATE> line for each update, at level info
 
 # Without this block the agent is standalone: data_dir is its store.
 # What stays empty here is taken from Consul's variables (CONSUL_HTTP_TOKEN,
@@ -187,9 +188,6 @@ on_event {
 # These are read and checked as well, but this version can do nothing with them
 # and accepts them at their defaults only. Blocks whose presence would already
 # mean something are commented out.
-
-log_ocsp_update = false
-
 
 # http           { address = … }
 # fetch          { history = 0 }

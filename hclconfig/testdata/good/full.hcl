@@ -13,6 +13,7 @@ log_rotate_bytes     = 1048576
 log_rotate_max_files = 7
 enable_syslog        = true
 syslog_facility      = "DAEMON"
+log_ocsp_update      = true
 
 telemetry {
   metrics_prefix   = "ocsp"
