@@ -41,6 +41,9 @@ type Config struct {
 	// error) and when it answers again; never concurrently. It must not call
 	// the client.
 	OnConnection func(up bool, err error)
+	// OnCampaign, if set, is called by Campaign with what came of each attempt
+	// to lead: nil when this agent begins to, or another one does.
+	OnCampaign func(err error)
 
 	Now  func() time.Time // default time.Now
 	Rand func() float64   // in [0,1), safe for concurrent use; default math/rand

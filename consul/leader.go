@@ -33,12 +33,14 @@ func (c *Client) Campaign(ctx context.Context, who record.Leader, lead func(ctx 
 		case ctx.Err() != nil:
 			return nil
 		case errors.As(err, &held):
+			c.attempted(nil)
 			complaint.worked()
 			continue // wait for that one
 		case errors.Is(err, ErrNotLeader):
 			c.logger.Warn("no longer the leader", "error", err)
 			continue
 		case err != nil:
+			c.attempted(err)
 			complaint.failed(err)
 		default:
 			complaint.worked()
@@ -46,6 +48,12 @@ func (c *Client) Campaign(ctx context.Context, who record.Leader, lead func(ctx 
 		c.pause(ctx)
 	}
 	return nil
+}
+
+func (c *Client) attempted(err error) {
+	if c.config.OnCampaign != nil {
+		c.config.OnCampaign(err)
+	}
 }
 
 // TryLead calls lead once if nobody leads, and returns what it returns. It
@@ -85,6 +93,7 @@ func (c *Client) waitFree(ctx context.Context) error {
 			index = 0
 			continue
 		}
+		c.attempted(nil)
 		if index = advance(index, next); index == 0 && !sleep(ctx, c.idle()) {
 			return ctx.Err()
 		}
@@ -167,6 +176,7 @@ func (t *Term) run(lead func(ctx context.Context, t *Term) error) error {
 	var watching sync.WaitGroup
 	watching.Go(func() { t.watchLock(ctx) }) // ends with ctx
 	t.c.logger.Info("this agent leads")
+	t.c.attempted(nil)
 	err := lead(ctx, t)
 	stop()
 	watching.Wait()
@@ -189,6 +199,15 @@ func (t *Term) watchLock(ctx context.Context) {
 			t.session.cancel(fmt.Errorf("%w: the lock on %s was taken away", ErrNotLeader, key))
 		}
 	})
+}
+
+// HoldsLockOf reports whether the lock that c sees is this term's: then c speaks
+// to the same datacenter.
+func (t *Term) HoldsLockOf(ctx context.Context, c *Client) (bool, error) {
+	ctx, cancel := t.bind(ctx)
+	defer cancel()
+	pair, _, err := c.get(ctx, c.keys.leader(), 0)
+	return err == nil && t.holds(pair), ended(ctx, err)
 }
 
 func (t *Term) holds(pair *api.KVPair) bool { return pair != nil && pair.Session == t.session.id }

@@ -2,6 +2,7 @@ package hclconfig
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -59,6 +60,10 @@ func (p *parser) consul(b *block) *Consul {
 	b.text("partition", &c.Partition, orEmpty(isLabel))
 	b.text("path", &c.Path, keyPath)
 	b.texts("datacenters", &c.Datacenters, isLabel)
+	b.unique("datacenters", c.Datacenters)
+	if i := slices.Index(c.Datacenters, c.Datacenter); i >= 0 {
+		p.invalid("datacenters", elementRange(b.attrs["datacenters"].Expr, i), fmt.Sprintf("%q is this agent's own datacenter, which is published to anyway. Remove it here.", c.Datacenter))
+	}
 	b.duration("session_ttl", &c.SessionTTL, 10*time.Second, day)
 	b.duration("lock_delay", &c.LockDelay, instant, time.Minute)
 	if c.Token != "" && c.TokenFile != "" {

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -34,22 +35,87 @@ type outlet struct {
 	opened   bool
 	staples  map[string]record.Staple
 	troubles map[string]*record.Trouble
+	away     record.NodeTrouble // why nothing can be published there; no Reason: it can
+	report   func()
 }
 
-func newOutlets(c *hclconfig.Consul, logger hclog.Logger) ([]*outlet, error) {
+// newOutlets makes one for each further datacenter; report is called when one
+// can't be published to, or can again.
+func newOutlets(c *hclconfig.Consul, logger hclog.Logger, report func()) ([]*outlet, error) {
 	var outlets []*outlet
 	for _, name := range c.Datacenters {
-		client, err := connect(c, name, true, logger, nil)
+		o := &outlet{
+			datacenter: name, logger: logger.Named("fetcher").With("datacenter", name),
+			renamed: make(chan struct{}, 1), added: make(chan struct{}, 1),
+			staples: map[string]record.Staple{}, troubles: map[string]*record.Trouble{}, report: report,
+		}
+		var err error
+		o.client, err = connect(c, name, logger, func(c *consul.Config) {
+			c.Leads = true
+			c.OnConnection = func(_ bool, err error) { o.reached(err) }
+			c.OnCampaign = o.reached
+		})
 		if err != nil {
 			return nil, err
 		}
-		outlets = append(outlets, &outlet{
-			datacenter: name, client: client, logger: logger.Named("fetcher").With("datacenter", name),
-			renamed: make(chan struct{}, 1), added: make(chan struct{}, 1),
-			staples: map[string]record.Staple{}, troubles: map[string]*record.Trouble{},
-		})
+		outlets = append(outlets, o)
 	}
 	return outlets, nil
+}
+
+// reasonDatacenter says that nothing can be published to another datacenter.
+const reasonDatacenter = "datacenter"
+
+// reached notes whether the datacenter can be published to, or why not.
+func (o *outlet) reached(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err == nil {
+		if o.away.Reason != "" {
+			o.away = record.NodeTrouble{}
+			o.report()
+		}
+		return
+	}
+	if o.away.Reason == "" {
+		o.away = record.NodeTrouble{Target: "datacenter " + o.datacenter, Reason: reasonDatacenter, Since: time.Now().UTC()}
+	}
+	if o.away.Error != err.Error() {
+		o.away.Error = err.Error()
+		o.report()
+	}
+}
+
+// awayFrom are the datacenters of which reached has noted why not.
+func awayFrom(outlets []*outlet) (troubles []record.NodeTrouble) {
+	for _, o := range outlets {
+		o.mu.Lock()
+		if o.away.Reason != "" {
+			troubles = append(troubles, o.away)
+		}
+		o.mu.Unlock()
+	}
+	return troubles
+}
+
+// errOwnDatacenter says what is wrong with the job file, where it alone can't
+// show it.
+var errOwnDatacenter = errors.New("this agent's own: take it out of consul { datacenters }")
+
+// campaign publishes to the datacenter whenever this agent can have the lock
+// there, while home is the term in its own, until ctx ends.
+func (o *outlet) campaign(ctx context.Context, home *consul.Term, who record.Leader, lead func(ctx context.Context, term *consul.Term) error) error {
+	if own, err := home.HoldsLockOf(ctx, o.client); err == nil && own {
+		o.logger.Warn("a datacenter is named in vain", "reason", reasonDatacenter, "error", errOwnDatacenter)
+		o.reached(errOwnDatacenter)
+		<-ctx.Done()
+		return nil
+	}
+	return o.client.Campaign(ctx, who, func(ctx context.Context, term *consul.Term) error {
+		o.open(true)
+		defer o.open(false)
+		return lead(ctx, term)
+	})
 }
 
 // open says whether there is a term in which what comes is published.

@@ -47,7 +47,7 @@ func FindStaple(ctx context.Context, cfg *hclconfig.Config, fo FindOptions, logg
 	data := store.Look(cfg.DataDir)
 	sources := []render.Source{fromStore(data)}
 	if cfg.Consul != nil {
-		client, err := connect(cfg.Consul, "", false, logger, nil)
+		client, err := connect(cfg.Consul, "", logger, nil)
 		if err != nil {
 			return nil, "", err
 		}

@@ -29,9 +29,7 @@ func (p *parts) lead(ctx context.Context, term *consul.Term, who record.Leader) 
 	})
 	for _, o := range p.outlets {
 		group.Go(func() error {
-			return o.client.Campaign(ctx, who, func(ctx context.Context, term *consul.Term) error {
-				o.open(true)
-				defer o.open(false)
+			return o.campaign(ctx, term, who, func(ctx context.Context, term *consul.Term) error {
 				return p.leadIn(ctx, term, o.datacenter, f, o.renamed, o.carry(term))
 			})
 		})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -200,8 +201,9 @@ func (p *parts) summed(n record.Node) record.Node {
 	n.Troubles = len(n.Trouble)
 	if p.fetching.Load() != nil && p.consul != nil {
 		first, count := p.holding.announcementTroubles()
-		n.Trouble = append(n.Trouble, first...)
-		n.Troubles += count
+		away := awayFrom(p.outlets)
+		n.Trouble = slices.Concat(away, n.Trouble, first)
+		n.Troubles += len(away) + count
 	}
 	return n
 }

@@ -95,10 +95,14 @@ func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
 	p.plan.Store(mapped)
 	p.holding = &holding{issuers: issuers{store: data, client: p.client}, logger: o.Logger, plan: mapped}
 	if cfg.Consul != nil {
-		if p.consul, err = connect(cfg.Consul, "", cfg.HasRole("fetch"), o.Logger, func(bool, error) { wake(p.relook) }); err != nil {
+		p.consul, err = connect(cfg.Consul, "", o.Logger, func(c *consul.Config) {
+			c.Leads = cfg.HasRole("fetch")
+			c.OnConnection = func(bool, error) { wake(p.relook) }
+		})
+		if err != nil {
 			return nil, err
 		}
-		if p.outlets, err = newOutlets(cfg.Consul, o.Logger); err != nil {
+		if p.outlets, err = newOutlets(cfg.Consul, o.Logger, func() { wake(p.report) }); err != nil {
 			return nil, err
 		}
 		t.turns = &turns{client: p.consul, who: p.reloader}

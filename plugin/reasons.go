@@ -31,6 +31,7 @@ func Reasons() []ReasonMeaning {
 	}
 	add(reasonCertificate, "a file holds no usable certificate, or an announced one is not believed")
 	add(reasonAnnounceMax, "nodes announce more certificates than the leader follows")
+	add(reasonDatacenter, "another datacenter of the job file can't be published to now")
 	add(ReasonFallback, "the cluster does not fetch, so the node does for its own certificates")
 	add(reasonUnlisted, "HAProxy serves a certificate that no job names")
 	add(reasonOtherBytes, "HAProxy has loaded other bytes than the file holds")

@@ -152,10 +152,8 @@ func readCertificates(setting, path string) ([]*x509.Certificate, error) {
 }
 
 // connect makes the client for the consul block: for another datacenter than
-// that of the Consul agent, if one is named. leads says that the agent may lead.
-// changed, unless nil, is called when Consul stops answering and when it answers
-// again.
-func connect(c *hclconfig.Consul, datacenter string, leads bool, logger hclog.Logger, changed func(up bool, err error)) (*consul.Client, error) {
+// that of the Consul agent, if one is named. more, unless nil, adds to it.
+func connect(c *hclconfig.Consul, datacenter string, logger hclog.Logger, more func(*consul.Config)) (*consul.Client, error) {
 	logger = logger.Named("consul")
 	foreign := datacenter != ""
 	if foreign {
@@ -163,14 +161,18 @@ func connect(c *hclconfig.Consul, datacenter string, leads bool, logger hclog.Lo
 	} else {
 		datacenter = c.Datacenter
 	}
-	return consul.New(consul.Config{
+	config := consul.Config{
 		Address: c.Address, Token: string(c.Token), TokenFile: c.TokenFile,
-		Datacenter: datacenter, Foreign: foreign, Leads: leads, Namespace: c.Namespace, Partition: c.Partition,
+		Datacenter: datacenter, Foreign: foreign, Namespace: c.Namespace, Partition: c.Partition,
 		Path: c.Path, SessionTTL: c.SessionTTL, LockDelay: c.LockDelay,
 		TLS: consul.TLS{
 			Enabled: c.TLS.Enabled, CAFile: c.TLS.CAFile, CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile,
 			ServerName: c.TLS.ServerName, SkipVerify: !c.TLS.Verify,
 		},
-		Logger: logger, OnConnection: changed,
-	})
+		Logger: logger,
+	}
+	if more != nil {
+		more(&config)
+	}
+	return consul.New(config)
 }

@@ -29,7 +29,7 @@ func Status(ctx context.Context, cfg *hclconfig.Config, logger hclog.Logger) (*s
 }
 
 func clusterStatus(ctx context.Context, cfg *hclconfig.Config, logger hclog.Logger) (*status.Report, error) {
-	client, err := connect(cfg.Consul, "", false, logger, nil)
+	client, err := connect(cfg.Consul, "", logger, nil)
 	if err != nil {
 		return nil, err
 	}

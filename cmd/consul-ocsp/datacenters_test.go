@@ -42,9 +42,11 @@ func TestDatacenters(t *testing.T) {
 	east.hurry(t)
 	east.served(t, www, "revoked")
 	west.served(t, www, "good")
+	east.statusIs(t, "fetcher", "datacenter west: datacenter: ")
 	west.consul.Restart()
 	west.served(t, www, "revoked")
 	west.served(t, shop, "good")
+	east.statusIs(t, "2 staples: 1 revoked, 1 ok", "2 nodes: 2 ok")
 
 	// Both locks are given back at once.
 	if code := east.fetcher.stop(t, syscall.SIGTERM); code != exitOK {
@@ -68,8 +70,9 @@ func TestDatacenterWithALeaderOfItsOwn(t *testing.T) {
 	own.says(t, "this agent leads")
 	west.addNodes(t, 1, testca.IssueOptions{}, www)
 	west.served(t, www, "good")
-	east.startPublisher(t, "west")
+	east.startPublisher(t, "west", "east")
 	east.fetcher.says(t, "this agent leads")
+	east.statusIs(t, "datacenter east: datacenter: this agent's")
 	if pair := west.lock(t); !strings.Contains(string(pair.Value), `"west-fetcher"`) {
 		t.Errorf("the lock was taken from who held it: %s", pair.Value)
 	}
@@ -85,12 +88,12 @@ func TestDatacenterWithALeaderOfItsOwn(t *testing.T) {
 	west.served(t, www, "revoked")
 }
 
-// startPublisher starts the agent that fetches, and publishes to another
-// datacenter besides its own.
-func (c *cluster) startPublisher(t *testing.T, datacenter string) {
+// startPublisher starts the agent that fetches, and publishes to other
+// datacenters besides its own.
+func (c *cluster) startPublisher(t *testing.T, datacenters ...string) {
 	t.Helper()
 	dir := t.TempDir()
 	text := c.head(t, "fetcher", `"fetch"`, dir) + fmt.Sprintf(fetcherJob, "")
-	c.job = writeJob(t, filepath.Join(dir, "fetcher.hcl"), strings.Replace(text, "consul {", fmt.Sprintf("consul {\n  datacenters = [%q]", datacenter), 1))
+	c.job = writeJob(t, filepath.Join(dir, "fetcher.hcl"), strings.Replace(text, "consul {", "consul {\n  datacenters = [\""+strings.Join(datacenters, `", "`)+"\"]", 1))
 	c.fetcher = start(t, "agent", "-config-file="+c.job, "-log-level=debug")
 }

@@ -1,0 +1,4 @@
+consul {
+  datacenter  = "dc1"
+  datacenters = ["dc2", "dc1", "dc2"]
+}
