@@ -15,6 +15,8 @@ haproxy_tests := ./plugin/haproxy ./plugin/handshake ./plugin/inventory
 # For `make bench`: a pattern, and a former bin/bench.txt to compare with.
 bench   ?= .
 old     ?=
+# For `make fuzz`: how long each one runs.
+fuzztime ?= 1m
 
 # haproxy lives where an ordinary user's PATH doesn't look.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
@@ -22,7 +24,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 export GOWORK := off
 
 .DEFAULT_GOAL := help
-.PHONY: help dev build test test-race bench lint fmt clean install
+.PHONY: help dev build test test-race bench fuzz lint fmt clean install
 
 help: ## prints this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +55,13 @@ bench: install ## benchmarks into bin/bench.txt; old=FILE compares with an earli
 	export CONSUL_BIN HAPROXY_30_BIN; \
 	set -x; $(GO) test -run '^$$' -bench '$(bench)' -benchmem -timeout $(timeout) ./... | tee bin/bench.txt
 	@if [ -n "$(old)" ]; then benchstat=$$($(tools)/build benchstat); $$benchstat $(old) bin/bench.txt; fi
+
+fuzz: install ## every fuzz test, one after the other, for fuzztime=1m each; what they find stays in testdata/fuzz
+	@for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n 1 dirname | sort -u); do \
+		for name in $$($(GO) test "$$dir" -list '^Fuzz' | grep '^Fuzz'); do \
+			echo "$$dir $$name"; $(GO) test "$$dir" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(fuzztime); \
+		done; \
+	done
 
 lint: ## gofmt, go mod tidy, go vet and staticcheck, all without a finding; no test that can be skipped, no dependency without a reason
 	@unformatted=$$($(GOFMT) -l .); [ -z "$$unformatted" ] || { echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; } >&2
