@@ -6,13 +6,16 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"net"
+	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy/haproxytest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
@@ -52,6 +55,55 @@ func waitFor(t *testing.T, what string, ok func() bool) {
 	}
 }
 
+// serve runs a writer for one certificate until the test ends.
+func serve(t *testing.T, c writer.Certificate) *writer.Writer {
+	t.Helper()
+	data, err := store.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := writer.New(writer.Config{
+		Store: data, Logger: hclog.NewNullLogger(), EpochInterval: 10 * time.Millisecond, CompareInterval: 50 * time.Millisecond,
+		FirstRetry: 10 * time.Millisecond, LongestRetry: 50 * time.Millisecond,
+	})
+	w.Set([]writer.Certificate{c})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- w.Run(ctx, nothing{}) }() // ends with ctx
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+// Somebody else's transaction is left alone, named, and waited for.
+func TestForeignTransactionIsWaitedFor(t *testing.T) {
+	r := rehearse(t)
+	h := haproxytest.Start(t, haproxytest.Options{Certs: []string{r.issued.Path}})
+	pem, err := os.ReadFile(r.issued.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer, err := h.Command("set ssl cert " + r.issued.Path + " <<\n" + string(pem) + "\n"); err != nil || !strings.Contains(answer, "Transaction created") {
+		t.Fatal(answer, err)
+	}
+	s := r.staple(t, time.Minute, filepath.Join(t.TempDir(), "www.ocsp"))
+	c := s.Certificate
+	c.ID, c.OCSPFile, c.WriteFile, c.Targets = staple.ID(c.Leaf), s.File, true, []writer.Target{target(t, h.Socket(), "auto")}
+	w := serve(t, c)
+	waitFor(t, "a second try", func() bool {
+		state := w.States()[0].Targets[0]
+		return state.Reason == string(haproxy.KindTransactionBusy) && strings.Contains(state.Error, r.issued.Path) && state.Failures > 1
+	})
+	if answer, err := h.Command("commit ssl cert " + r.issued.Path); err != nil || !strings.Contains(answer, "Success!") {
+		t.Fatalf("their transaction is gone: %s, %v", answer, err)
+	}
+	waitFor(t, "the staple", func() bool { return bytes.Equal(shown(h), s.Facts.DER) })
+}
+
 // Whatever others do to a running HAProxy, what it staples is compared and
 // repaired: an older response pushed, the certificate loaded anew, a reload
 // that lost what no file holds and whose old worker still drains a connection.
@@ -62,25 +114,9 @@ func TestDriftInHAProxyIsRepaired(t *testing.T) {
 	elsewhere := filepath.Join(t.TempDir(), "www.ocsp") // which HAProxy does not read
 	older := r.staple(t, time.Hour, elsewhere)
 	newest := r.staple(t, time.Minute, elsewhere)
-	data, err := store.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := writer.New(writer.Config{
-		Store: data, Logger: hclog.NewNullLogger(), EpochInterval: 10 * time.Millisecond, CompareInterval: 50 * time.Millisecond,
-	})
 	c := newest.Certificate
 	c.ID, c.OCSPFile, c.WriteFile, c.Targets = staple.ID(c.Leaf), elsewhere, true, []writer.Target{to}
-	w.Set([]writer.Certificate{c})
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- w.Run(ctx, nothing{}) }() // ends with ctx
-	defer func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	}()
+	serve(t, c)
 	repaired := func() bool { return bytes.Equal(shown(h), newest.Facts.DER) }
 	waitFor(t, "the first staple", repaired)
 

@@ -23,7 +23,8 @@ func parseInfo(answer string, now time.Time) (Info, error) {
 	if err != nil || uptime < 0 {
 		return Info{}, errors.New("no Uptime_sec")
 	}
-	return Info{Version: version, Pid: pid, Started: now.Add(-time.Duration(uptime) * time.Second)}, nil
+	handshakes, _ := strconv.Atoi(fields["SslRate"])
+	return Info{Version: version, Pid: pid, Started: now.Add(-time.Duration(uptime) * time.Second), Handshakes: handshakes}, nil
 }
 
 // parseFields reads "Name: value" lines; the first of a name counts.

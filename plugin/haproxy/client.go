@@ -51,6 +51,8 @@ type Client struct {
 	asked  time.Time     // and when
 	singly Info          // a process that is given one command a connection
 	names  nameIndex
+	// nextPush is when the next response may be pushed.
+	nextPush time.Time
 }
 
 // New returns a client. It does not connect.
@@ -79,6 +81,8 @@ type Info struct {
 	Pid     int
 	Started time.Time // from its uptime, so exact to a second or two
 	Master  bool      // reached through the master's socket
+	// Handshakes is how many TLS handshakes there were in the last second.
+	Handshakes int
 }
 
 // Same says whether two answers came from one process. The process id alone

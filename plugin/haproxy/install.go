@@ -220,6 +220,9 @@ func (s *session) unregistered(ctx context.Context, cert Certificate, held Held)
 }
 
 func (s *session) set(ctx context.Context, cert Certificate) error {
+	if err := s.pace(ctx, 1); err != nil {
+		return err
+	}
 	answer, err := s.send(ctx, setCommand, base64.StdEncoding.EncodeToString(cert.OCSP))
 	if err != nil {
 		return err

@@ -135,6 +135,9 @@ func (s *session) setAll(ctx context.Context, certs []Certificate, plain []int) 
 		}
 		set, commands = append(set, i), append(commands, command)
 	}
+	if err := s.pace(ctx, len(commands)); err != nil {
+		return nil, nil, err
+	}
 	answers, err := s.askAll(ctx, commands, setCommand)
 	if err != nil {
 		return nil, nil, err

@@ -154,3 +154,26 @@ func TestTCPSocket(t *testing.T) {
 	install(t, client(t, "ipv4@"+address), r, haproxy.HowUnchanged)
 	wantStaple(t, p, "www.test", r.OCSP)
 }
+
+// From 3.4 on, below level admin nothing that has to do with responses is
+// allowed. No such version is in Debian yet.
+func TestEverythingIsDenied(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	f := newFake(t, func(line string) (string, bool) {
+		if line == "show info" {
+			return "Version: 3.4.1\nPid: 7\nUptime_sec: 5\n", true
+		}
+		return "Permission denied\n", true
+	})
+	c := client(t, f.socket)
+	cert := w.good(w.issue("a.test", testca.IssueOptions{}), 0, time.Hour)
+	_, err := c.Install(t.Context(), haproxy.MethodPush, cert)
+	_, heldErr := c.Held(t.Context(), cert.CertID)
+	for _, err := range []error{err, heldErr, c.PushAll(t.Context(), []haproxy.Certificate{cert})[0].Err} {
+		wantKind(t, err, haproxy.KindPermission)
+		if err == nil || !strings.Contains(err.Error(), `"level admin"`) {
+			t.Errorf("the error does not name the remedy: %v", err)
+		}
+	}
+}

@@ -34,6 +34,9 @@ func (s *session) register(ctx context.Context, name string, cert Certificate) e
 	}
 	steps = append(steps, step{".ocsp", base64.StdEncoding.EncodeToString(cert.OCSP)})
 
+	if err := s.pace(ctx, 1); err != nil {
+		return err
+	}
 	// Should this process be killed now, the next one knows whose it is.
 	if err := s.lock.note(s.transactionNote(name)); err != nil {
 		return s.c.lockError("cannot write the lock file", err)

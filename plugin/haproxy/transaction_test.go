@@ -106,3 +106,23 @@ func TestTransactionBegunMeanwhile(t *testing.T) {
 		}
 	}
 }
+
+// A transaction of ours that HAProxy does not commit is ended by us.
+func TestOwnTransactionIsAborted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a, b := w.issue("a.test", testca.IssueOptions{OmitIssuer: true}), w.issue("b.test", testca.IssueOptions{})
+	p := haproxytest.Start(t, haproxytest.Options{Certs: []string{a.Path, b.Path}})
+	c := client(t, p.Socket())
+	cert := w.good(a, time.Hour, time.Hour)
+	cert.IssuerPEM = nil // as if the PEM had it: HAProxy lacks it
+	if _, err := c.Install(t.Context(), haproxy.MethodPush, cert); err == nil {
+		t.Fatal("installed without an issuer")
+	} else {
+		t.Log(err)
+	}
+	if answer := command(t, p, "show ssl cert"); strings.Contains(answer, "*") {
+		t.Errorf("a transaction is open:\n%s", answer)
+	}
+	install(t, c, w.good(b, time.Hour, time.Hour), haproxy.HowTransaction)
+}
