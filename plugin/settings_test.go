@@ -1,11 +1,16 @@
 package plugin
 
 import (
+	"crypto/x509"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
+	"reflect"
 	"testing"
+	"time"
 
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
+	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
@@ -42,5 +47,40 @@ func TestIssuersAreDownloadedThroughTheProxy(t *testing.T) {
 	issuer, err := issuers{client: client}.find(t.Context(), below.Certificate(), f)
 	if err != nil || !issuer.Equal(root.Certificate()) {
 		t.Errorf("%v, %v", issuer, err)
+	}
+}
+
+// What a fetch block says reaches the fetcher, all of it.
+func TestAFetchBlockReachesTheFetcher(t *testing.T) {
+	ca, err := testca.Init(t.TempDir(), testca.InitOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(ca.Dir(), "ca.pem")
+	f, err := newFetch(hclconfig.Fetch{
+		MinDelay: time.Minute, MaxDelay: 2 * time.Minute, Timeout: time.Second, Proxy: "127.0.0.1:3128",
+		Responder: []string{"http://ocsp.example.com"}, Host: "ocsp.example.net", TrustedResponders: file, TrustedIssuers: file,
+		AllowedResponders: []string{"*.example.com"}, AllowPrivateAddresses: true, AllowSHA1Signatures: true,
+		Concurrency: 7, Rate: 70,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fetcher.Settings{
+		MinDelay: time.Minute, MaxDelay: 2 * time.Minute, Timeout: time.Second, Proxy: "127.0.0.1:3128",
+		Responders: []string{"http://ocsp.example.com"}, Host: "ocsp.example.net",
+		TrustedResponders: []*x509.Certificate{ca.Certificate()}, AllowedResponders: []string{"*.example.com"},
+		AllowPrivateAddresses: true, AllowSHA1Signatures: true, Concurrency: 7, Rate: 70,
+	}
+	if !reflect.DeepEqual(f.settings, want) || len(f.trustedIssuers) != 1 {
+		t.Errorf("%+v, issuers %d; want %+v", f.settings, len(f.trustedIssuers), want)
+	}
+	for v, i := reflect.ValueOf(want), 0; i < v.NumField(); i++ {
+		if name := v.Type().Field(i).Name; v.Field(i).IsZero() != (name == "Off") {
+			t.Errorf("%s is not shown here", name)
+		}
+	}
+	if f, err = newFetch(hclconfig.Fetch{Responder: []string{""}}); err != nil || !f.settings.Off || f.settings.Responders != nil {
+		t.Errorf("%+v, %v; want it off", f.settings, err)
 	}
 }
