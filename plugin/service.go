@@ -8,6 +8,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/consul"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
+	"github.com/consul-ocsp/consul-ocsp/plugin/status"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
 )
 
@@ -60,7 +61,7 @@ func (p *parts) delivered(now time.Time) []writer.State {
 // since the last sync with Consul.
 //
 // Critical: a staple has ended, is about to (a tenth of its life is left) or
-// says revoked; a certificate that must be stapled has none; there was no sync
+// says revoked; a certificate that must be stapled has none after two minutes; there was no sync
 // for an hour. Warning: a quarter is left; a staple is missing, or did not get
 // to its file or server; a certificate can't be read; the node fetches for
 // itself; no sync for five minutes.
@@ -116,7 +117,7 @@ func (w *worst) staple(s writer.State, now time.Time) {
 		w.add(consul.Critical, "%s: the certificate is revoked", name)
 	case bare && !s.Applied.ThisUpdate.IsZero():
 		w.add(consul.Critical, "%s: its staple ended at %s", name, end)
-	case bare && s.MustStaple:
+	case bare && s.MustStaple && !(reason == writer.ReasonWaiting && now.Sub(s.Since) < status.Patience):
 		w.add(consul.Critical, "%s: must be stapled and is not: %s: %s", name, reason, text)
 	case bare:
 		w.add(consul.Warning, "%s: no staple: %s: %s", name, reason, text)

@@ -44,6 +44,7 @@ func TestHealth(t *testing.T) {
 		"good one kept":     {[]writer.State{kept}, nil, 0, "critical: edge/kept: the certificate is revoked"},
 		"waiting":           {[]writer.State{waiting}, nil, 0, "warning: edge/new: no staple: waiting: no verified response yet"},
 		"must-staple":       {[]writer.State{must}, nil, 0, "critical: edge/new: must be stapled and is not: waiting: no verified response yet"},
+		"must-staple, new":  {[]writer.State{changed(must, func(s *writer.State) { s.Since = now.Add(-time.Second) })}, nil, 0, "warning: edge/new: no staple: waiting: no verified response yet"},
 		"not pushed":        {[]writer.State{unpushed}, nil, 0, "warning: edge/api: socket: haproxy: no such file"},
 		"not readable":      {[]writer.State{left("a", 50)}, unread, 0, "warning: edge/old: certificate: no PEM"},
 		"sync 5m ago":       {nil, nil, 5 * time.Minute, "passing: in sync with consul, no certificates of its own"},

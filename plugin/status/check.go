@@ -112,7 +112,7 @@ func (r *Report) checkNodes(f *findings) (critical, warnings int) {
 	for _, n := range r.Nodes {
 		bare := 0
 		for _, t := range n.Troubles {
-			if t.MustStaple && n.State != Stale && !(t.Reason == waiting && recent(t.Since, r.Now, patience)) {
+			if t.MustStaple && n.State != Stale && !(t.Reason == waiting && recent(t.Since, r.Now, Patience)) {
 				bare++
 				f.first("node %s: %s must be stapled and is not: %s", n.Node, t.label(), t.text())
 			}
@@ -202,14 +202,13 @@ func (f *findings) lines() []string {
 	return all
 }
 
-const (
-	// patience is how long a new certificate may be without a response: it is
-	// announced within announce.splay, and asked for at once.
-	patience = 2 * time.Minute
-	// settling is how long a CA may take to know a certificate that it has
-	// issued (CA/B Baseline Requirements 4.9.9).
-	settling = 15 * time.Minute
-)
+// Patience is how long a new certificate may be without a response: it is
+// announced within announce.splay, and asked for at once.
+const Patience = 2 * time.Minute
+
+// settling is how long a CA may take to know a certificate that it has issued
+// (CA/B Baseline Requirements 4.9.9).
+const settling = 15 * time.Minute
 
 // young reports whether a missing response is nothing to wake anybody for yet.
 // Where nothing fails it takes a leader to fetch it: between the passes of a
@@ -218,7 +217,7 @@ func (r *Report) young(s Staple) bool {
 	now := r.Now
 	switch s.Reason {
 	case waiting:
-		return !s.MustStaple || s.Since.IsZero() && !r.cut() || recent(s.Since, now, patience)
+		return !s.MustStaple || s.Since.IsZero() && !r.cut() || recent(s.Since, now, Patience)
 	case string(staple.Unauthorized), string(staple.Unknown):
 		return !s.MustStaple && recent(s.Since, now, settling)
 	}

@@ -29,7 +29,7 @@ func TestMustStapleComesFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	long := time.Now().Add(-2 * patience)
+	long := time.Now().Add(-2 * Patience)
 	s := &record.Snapshot{
 		Metas: map[string]record.Meta{},
 		Troubles: map[string]record.Trouble{

@@ -33,7 +33,7 @@ func TestYoungCertificatesDoNotAlarm(t *testing.T) {
 		{"must staple, announced", true, "", 0, false, CheckWarning},
 		{"must staple, announced, one of many", true, "", 0, true, CheckCritical},
 		{"must staple, its node waits", true, "", time.Second, false, CheckWarning},
-		{"must staple, its node has waited", true, "", patience, false, CheckCritical},
+		{"must staple, its node has waited", true, "", Patience, false, CheckCritical},
 		{"fails", false, "refused", time.Second, false, CheckCritical},
 		{"must staple, fails", true, "refused", time.Second, false, CheckCritical},
 		{"unauthorized", false, "unauthorized", settling - time.Second, false, CheckWarning},
