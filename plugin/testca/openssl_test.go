@@ -150,9 +150,14 @@ func TestOpensslWorksInOurFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantLines(t, opensslAnswers(t, c, theirs), "leaf.pem: revoked")
+	ended := issue(t, c, IssueOptions{NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(-time.Hour)}, "ended.example").Leaf
 	openssl(t, c.Dir(), "ca", "-config", "openssl.cnf", "-updatedb")
-	if _, err := Open(c.Dir()); err != nil {
-		t.Error(err)
+	x, err := c.readIndex()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := x.find(ended.SerialNumber); e == nil || e.status != 'E' || e.commonName() != "ended.example" {
+		t.Errorf("what openssl noted as expired is read as %+v", e)
 	}
 }
 
