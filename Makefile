@@ -24,7 +24,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 export GOWORK := off
 
 .DEFAULT_GOAL := help
-.PHONY: help dev build test test-race bench fuzz lint fmt clean install
+.PHONY: help dev build test test-race bench fuzz lint docs fmt clean install
 
 help: ## prints this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ lint: ## gofmt, go mod tidy, go vet and staticcheck, all without a finding; no t
 	@$(tools)/dependencies
 	$(GO) vet ./...
 	@staticcheck=$$($(tools)/build staticcheck); set -x; $$staticcheck ./...
+
+docs: ## REFERENCE.md, from the code that checks job files
+	$(GO) test -count=1 -run TestReferenceIsUpToDate ./cmd/consul-ocsp -update
 
 fmt: ## formats every Go file
 	$(GOFMT) -w .

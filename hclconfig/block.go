@@ -17,6 +17,7 @@ type block struct {
 	p      *parser
 	kind   string // as in the table of what is not supported; "" at the top level
 	title  string // as in messages
+	path   string // the blocks around it and itself, for the reference
 	labels []string
 	at     hcl.Range
 	attrs  map[string]*hclsyntax.Attribute
@@ -62,6 +63,7 @@ func (b *block) attr(name string) *hclsyntax.Attribute {
 
 // require refuses a block without an attribute that has no default.
 func (b *block) require(name, example string) {
+	b.p.reference.require(b.path, name, example)
 	if b.attrs[name] == nil {
 		b.p.fail(b.at, "Missing "+name, fmt.Sprintf("%s has no default for %s. Write for example:\n  %s = %s", b.title, name, name, example))
 	}
@@ -77,6 +79,7 @@ func (b *block) all(typ string, labels ...string) []*block {
 			list = append(list, b.enter(nested, labels))
 		}
 	}
+	b.p.reference.block(strings.TrimSpace(b.path+" "+typ), len(list))
 	return list
 }
 
@@ -105,6 +108,10 @@ func (b *block) enter(nested *hclsyntax.Block, labels []string) *block {
 	}
 	for _, label := range nested.Labels {
 		inner.title += fmt.Sprintf(" %q", label)
+	}
+	inner.path = strings.TrimSpace(b.path + " " + nested.Type)
+	if nested.Type == "deliver" {
+		inner.path += fmt.Sprintf(" %q", inner.label(0))
 	}
 	if nested.Type == "tls" {
 		inner.kind = b.kind + ".tls"

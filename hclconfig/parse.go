@@ -27,6 +27,8 @@ type parser struct {
 	files   map[string]*hcl.File // for snippets
 	order   map[string]int       // of the files, to sort diagnostics by
 	places  map[Source]hcl.Range // of blocks, for what is found out later
+	// reference takes down what is asked for; nil: nobody wants to know.
+	reference *reference
 }
 
 func newParser(environ func(string) (string, bool)) *parser {

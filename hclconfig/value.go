@@ -16,6 +16,7 @@ import (
 
 // text asks for a string.
 func (b *block) text(name string, dst *string, checks ...check) {
+	b.note(name, "string", *dst, checked(checks))
 	a := b.attr(name)
 	if a == nil {
 		return
@@ -34,6 +35,7 @@ func (b *block) text(name string, dst *string, checks ...check) {
 
 // texts asks for a list of strings; the checks are for each of them.
 func (b *block) texts(name string, dst *[]string, checks ...check) {
+	b.note(name, "list of strings", *dst, checked(checks))
 	a := b.attr(name)
 	if a == nil {
 		return
@@ -67,6 +69,7 @@ func (b *block) texts(name string, dst *[]string, checks ...check) {
 
 // boolean asks for true or false.
 func (b *block) boolean(name string, dst *bool) {
+	b.note(name, "bool", *dst, "")
 	a := b.attr(name)
 	if a == nil {
 		return
@@ -86,6 +89,7 @@ func (b *block) boolean(name string, dst *bool) {
 
 // number asks for an integer within bounds.
 func (b *block) number(name string, dst *int, least, most int) {
+	b.note(name, "number", *dst, between(least, most))
 	a := b.attr(name)
 	if a == nil {
 		return
@@ -110,6 +114,7 @@ func (b *block) number(name string, dst *int, least, most int) {
 
 // duration asks for a length of time within bounds, written as Go does.
 func (b *block) duration(name string, dst *time.Duration, least, most time.Duration) {
+	b.note(name, "duration", *dst, bounds(least, most))
 	a := b.attr(name)
 	if a == nil {
 		return

@@ -86,7 +86,7 @@ func run(args []string, e environment) int {
 	program := &cli.CLI{
 		Name: "consul-ocsp", Args: args, Commands: commands(e),
 		HelpFunc: cli.BasicHelpFunc("consul-ocsp"), HelpWriter: e.stdout, ErrorWriter: e.stderr,
-		Autocomplete: true,
+		Autocomplete: true, HiddenCommands: hiddenCommands,
 	}
 	code, err := program.Run()
 	if err != nil {
