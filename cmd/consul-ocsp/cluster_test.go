@@ -32,6 +32,7 @@ type cluster struct {
 	tokens    map[string]string // by the agent's name, where it is not Consul's own
 	addresses map[string]string // of Consul by the agent's name, where it is not that of the one server
 	sessions  string            // how long they and the lock last; brief by default
+	announce  string            // attributes for the announce blocks
 	more      string            // what all job files have besides
 }
 
@@ -47,6 +48,7 @@ consul {
 }
 announce {
   splay = "0s"
+  %s
 }
 `
 
@@ -81,7 +83,7 @@ func (c *cluster) head(t *testing.T, name, roles, dir string) string {
 		address = c.consul.Address()
 	}
 	sessions := cmp.Or(c.sessions, brief)
-	return fmt.Sprintf(clusterJob, name, roles, filepath.Join(dir, "data"), filepath.Join(dir, "lock"), address, token, sessions) + c.more
+	return fmt.Sprintf(clusterJob, name, roles, filepath.Join(dir, "data"), filepath.Join(dir, "lock"), address, token, sessions, c.announce) + c.more
 }
 
 // newCluster starts Consul; the rest is started one by one.

@@ -36,6 +36,23 @@ func (i intruder) put(key string, value []byte) {
 	}
 }
 
+// hour is what nodes write of when they wanted a certificate.
+func (i intruder) hour() time.Time { return record.Hour(time.Now()) }
+
+// want adds a line to a bucket.
+func (i intruder) want(id string) {
+	i.t.Helper()
+	lines, _, err := record.ParseWanted(record.Bucket(id), i.get("wanted/"+record.Bucket(id)))
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	if lines == nil {
+		lines = record.Wanted{}
+	}
+	lines[id] = i.hour()
+	i.put("wanted/"+record.Bucket(id), lines.Encode())
+}
+
 func (i intruder) delete(prefix string) {
 	i.t.Helper()
 	if _, err := i.c.consul.Client().KV().DeleteTree("consul-ocsp/v1/"+prefix, nil); err != nil {

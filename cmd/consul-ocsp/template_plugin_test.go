@@ -201,7 +201,7 @@ func TestTemplateSilentConsul(t *testing.T) {
 	a.issue(t, dir, testca.IssueOptions{}, www)
 	cert := filepath.Join(dir, www+".pem")
 	job := writeJob(t, filepath.Join(dir, "node.hcl"), fmt.Sprintf(clusterJob, "node-1", `"deliver"`,
-		filepath.Join(dir, "data"), filepath.Join(dir, "lock"), silent.Addr(), "", brief))
+		filepath.Join(dir, "data"), filepath.Join(dir, "lock"), silent.Addr(), "", brief, ""))
 	template := writeJob(t, filepath.Join(dir, "www.ctmpl"),
 		fmt.Sprintf(`{{ plugin "consul-ocsp" "render" "-config-file" %q "-cert" %q | base64Decode -}}`, job, cert))
 
