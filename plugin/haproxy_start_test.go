@@ -1,7 +1,9 @@
 package plugin
 
 import (
+	"bytes"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -11,6 +13,8 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy/haproxytest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/store"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
@@ -80,5 +84,56 @@ func TestHAProxyStartsBesideWhatHasEnded(t *testing.T) {
 			want = haproxy.HowTransaction
 		}
 		wantTold(t, to, r.staple(t, time.Minute, ""), string(want))
+	}
+}
+
+// A response is never beside a certificate whose issuer a starting HAProxy does
+// not know: up to 3.4 it would not start. Nor does a file that a killed agent left
+// half-written in a folder of certificates keep it from starting.
+func TestHAProxyStartsBesideWhatIsNew(t *testing.T) {
+	ca, err := testca.Init(t.TempDir(), testca.InitOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	issued, err := ca.Issue([]string{"www.example.test"}, testca.IssueOptions{File: filepath.Join(folder, "www.pem"), OmitIssuer: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rehearsal{ca, issued}
+	h := haproxytest.Start(t, haproxytest.Options{Certs: []string{folder + "/"}})
+	h.Stop()
+	half := filepath.Join(folder, ".www.pem.ocsp.new.ocsp")
+	if err := os.WriteFile(half, []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := r.staple(t, time.Minute, "")
+	data, err := store.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := s.Certificate
+	c.ID, c.Job, c.Name, c.WriteFile, c.WriteIssuer, c.IssuerInPEM = staple.ID(c.Leaf), "edge", "www", true, true, false
+	starts := func() error { return haproxy.CheckConfig(t.Context(), haproxytest.Binary(t), []string{h.ConfigFile()}) }
+	if err := starts(); err != nil {
+		t.Errorf("beside a half-written file: %v", err)
+	}
+	w := writer.New(writer.Config{Store: data, Logger: hclog.NewNullLogger()})
+	w.Set([]writer.Certificate{c})
+	if got := w.Pass(t.Context(), []record.Staple{{ID: c.ID, DER: s.Facts.DER}})[0]; got.Outcome != writer.Applied {
+		t.Fatalf("%+v", got)
+	}
+	if _, err := os.Stat(half); !os.IsNotExist(err) {
+		t.Errorf("the half-written file is still there: %v", err)
+	}
+	h.Restart()
+	if !bytes.Equal(shown(h), s.Facts.DER) {
+		t.Error("the start did not read the response")
+	}
+	if err := os.Remove(issued.Path + ".issuer"); err != nil {
+		t.Fatal(err)
+	}
+	if err := starts(); err == nil {
+		t.Log("this version starts without an issuer, too")
 	}
 }

@@ -48,3 +48,34 @@ func TestSlowClockIsWaitedOut(t *testing.T) {
 		}
 	})
 }
+
+// TestFastClockTakesNothing: what seems to have ended stays where it is, and is
+// all right as soon as the clock is.
+func TestFastClockTakesNothing(t *testing.T) {
+	b := newBench(t)
+	target := newRecorder("haproxy")
+	target.epoch = "pid 1"
+	c, next := b.issue("www.example.com"), b.issue("next.example.com")
+	c.Targets, next.Targets = []Target{target}, []Target{target}
+	b.writer.Set([]Certificate{c, next})
+	src := newFeed()
+	b.run(src)
+	der, waits := b.answer(c, time.Minute), b.answer(next, time.Minute)
+	src.list <- []record.Staple{from(c, der)}
+	eventually(t, "the staple", func() bool { return target.has(c.Name, der) })
+	b.clock.add(55 * time.Minute) // too little is left of it for HAProxy
+	src.list <- []record.Staple{from(next, waits)}
+	eventually(t, "the misfit", func() bool { return b.state(next).Reason == "short-lived" })
+	b.clock.add(2 * time.Hour)
+	eventually(t, "the end", func() bool { return b.state(c).Reason == ReasonEnded })
+	b.holds(c.Path+".ocsp", der)
+	calls := target.count()
+	b.clock.add(-2*time.Hour - 55*time.Minute)
+	eventually(t, "all to be well", func() bool {
+		return b.state(c).Reason == "" && b.state(next).Reason == "" && target.has(next.Name, waits)
+	})
+	b.holds(next.Path+".ocsp", waits)
+	if n := target.count(); n != calls+1 {
+		t.Errorf("told %d times", n-calls)
+	}
+}

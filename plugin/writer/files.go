@@ -33,7 +33,7 @@ func (w *Writer) handle(ctx context.Context, e *entry) (changed bool, err error)
 		return changed, err
 	}
 	if err := w.admit(&e.cert, held); err != nil {
-		w.trouble(e, &e.misfit, err) // only another response can mend it
+		w.trouble(e, &e.misfit, err) // which another response mends, or a clock that is put right
 		changed, err = w.stopgap(ctx, e)
 		if changed {
 			w.mu.Lock()

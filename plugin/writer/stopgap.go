@@ -15,8 +15,8 @@ const (
 	// at a warning: it warns of one with less than 5 min (ssl_ocsp.c,
 	// OCSP_MAX_RESPONSE_TIME_SKEW), and is not to be caught while it starts.
 	loadable = 6 * time.Minute
-	// loadableInterval is how often that is looked at.
-	loadableInterval = 30 * time.Second
+	// loadableTicks is every how many epochs that is looked at: twice a minute.
+	loadableTicks = 6
 )
 
 // Strict is a Target of which it can be asked whether what a server warns of
@@ -98,9 +98,10 @@ func (w *Writer) loads(c *Certificate, content []byte) bool {
 	}, refusal.Reason)
 }
 
-// watchEnds has files be looked at that are about to end.
+// watchEnds has files be looked at that are about to end, and what could not be
+// written and can now: then a clock was put right.
 func (w *Writer) watchEnds(ctx context.Context) {
-	tick := time.NewTicker(loadableInterval)
+	tick := time.NewTicker(loadableTicks * w.config.EpochInterval)
 	defer tick.Stop()
 	for {
 		select {
@@ -110,7 +111,9 @@ func (w *Writer) watchEnds(ctx context.Context) {
 		}
 		w.mu.Lock()
 		for _, e := range w.entries {
-			if w.run != nil && e.filed && e.applied != nil && e.applied.Until.Sub(w.now()) <= loadable {
+			ends := e.filed && e.applied != nil && e.applied.Until.Sub(w.now()) <= loadable
+			mended := e.misfit != nil && e.held != nil && w.admit(&e.cert, e.held) == nil
+			if w.run != nil && (ends || mended) {
 				w.run.files.add(e)
 			}
 		}
