@@ -103,7 +103,7 @@ func (s *scene) announceNew(b *testing.B, node *Client) {
 	known := make(chan map[string]record.Certificate, 100)
 	wg.Go(func() { // ends with ctx
 		_ = leader.TryLead(ctx, record.Leader{Node: "leader"}, func(ctx context.Context, t *Term) error {
-			return t.Announced(ctx, AnnouncedOptions{}, func(all Announcements) { known <- all.Certificates })
+			return t.Announced(ctx, AnnouncedOptions{}, listening(func(all map[string]record.Certificate, _ Announcements) { known <- all }))
 		})
 	})
 	if n := len(<-known); n != benchCerts {

@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"maps"
 	"math/big"
 	"sync"
 	"sync/atomic"
@@ -165,6 +166,25 @@ func testAnnounceHostile(t *testing.T, s *consultest.Server) {
 	}
 }
 
+// heard is a Listener that keeps all that is announced.
+type heard struct {
+	all     map[string]record.Certificate
+	changed func(all map[string]record.Certificate, a Announcements)
+}
+
+func listening(changed func(all map[string]record.Certificate, a Announcements)) Listener {
+	return &heard{all: map[string]record.Certificate{}, changed: changed}
+}
+
+func (h *heard) Take(id string, c record.Certificate) { h.all[id] = c }
+
+func (h *heard) Changed(a Announcements) {
+	for _, id := range a.Gone {
+		delete(h.all, id)
+	}
+	h.changed(maps.Clone(h.all), a)
+}
+
 // listen runs Announced for a leader; it tells the current set.
 func listen(t *testing.T, c *Client, max int) (current func() map[string]record.Certificate, stop func() error) {
 	t.Helper()
@@ -172,11 +192,11 @@ func listen(t *testing.T, c *Client, max int) (current func() map[string]record.
 	var now map[string]record.Certificate
 	stop = during(t, func(ctx context.Context) error {
 		return c.TryLead(ctx, record.Leader{}, func(ctx context.Context, term *Term) error {
-			return term.Announced(ctx, AnnouncedOptions{Max: max}, func(set Announcements) {
+			return term.Announced(ctx, AnnouncedOptions{Max: max}, listening(func(all map[string]record.Certificate, _ Announcements) {
 				mu.Lock()
 				defer mu.Unlock()
-				now = set.Certificates
-			})
+				now = all
+			}))
 		})
 	})
 	return func() map[string]record.Certificate {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,10 +34,20 @@ type AnnouncedOptions struct {
 	Configured func(id string) bool
 }
 
-// Announcements is what nodes announce.
+// A Listener is told what nodes announce, by one goroutine.
+type Listener interface {
+	// Take is handed a certificate that is followed from now on. That it has its
+	// id is checked, nothing else of it; nothing of it is kept behind.
+	Take(id string, c record.Certificate)
+	// Changed ends what is told at a time: at first, when all that is announced
+	// was handed over, and after each change.
+	Changed(Announcements)
+}
+
+// Announcements is what else there is to know of what nodes announce.
 type Announcements struct {
-	// Certificates are those that are followed, by id. Nobody changes the map.
-	Certificates map[string]record.Certificate
+	// Gone are the ids that are followed no longer, since the last time.
+	Gone []string
 	// Refused says, by id, why an announcement is not followed; at most
 	// maxRefused of them. Nobody changes the map.
 	Refused map[string]string
@@ -55,20 +66,20 @@ const (
 // announced is what the leader knows of the nodes' certificates. It belongs to
 // one goroutine.
 type announced struct {
-	t       *Term
-	o       AnnouncedOptions
-	changed func(Announcements)
+	t        *Term
+	o        AnnouncedOptions
+	listener Listener
 
-	wanted  map[string]time.Time          // by id: the last hour seen
-	certs   map[string]record.Certificate // of those, what is told
-	ends    map[string]time.Time          // notAfter of those that were read
-	refused map[string]string             // why no certificate fits
-	tried   map[string]time.Time          // when that was seen
-	buckets map[string]uint64             // ModifyIndex, as last read
-	nodes   map[string]uint64             // the same of nodes' records, at the last sweep
-	ignored int                           // lines over the maximum, in this round
+	known   map[fingerprint]wantedOne
+	follows int                  // how many of those
+	refused map[string]string    // why no certificate fits
+	tried   map[string]time.Time // when that was seen
+	buckets map[string]uint64    // ModifyIndex, as last read
+	nodes   map[string]uint64    // the same of nodes' records, at the last sweep
+	ignored int                  // lines over the maximum, in this round
 	told    Announcements
-	first   bool              // nothing was told yet
+	gone    []string
+	news    bool              // something was not told yet
 	full    bool              // that the maximum was reached; said once
 	issuers map[string][]byte // by themselves: one copy for all that share it
 	swept   time.Time
@@ -76,17 +87,16 @@ type announced struct {
 
 const defaultMax = 50000
 
-// Announced tells changed what nodes announce, until the term or ctx ends: all
-// of it, at first and whenever it changes. That a certificate has its id is
-// checked, nothing else of it. A certificate is left out TTL after its last
-// announcement, or at its own end.
+// Announced tells a listener what nodes announce, until the term or ctx ends: all
+// of it at first, then what changes. A certificate is followed until TTL after its
+// last announcement, or its own end.
 //
 // Once an hour it removes from KV, fenced, what is known to be over: the lines
 // and certificates of those, with what was published of them once that has
 // ended; what was published, ended TTL ago, and is neither announced nor
 // configured; and the records of nodes that nobody wrote for TTL. A line, a
 // record or a list that is missing ends nothing.
-func (t *Term) Announced(ctx context.Context, o AnnouncedOptions, changed func(Announcements)) error {
+func (t *Term) Announced(ctx context.Context, o AnnouncedOptions, listener Listener) error {
 	o.TTL = AnnounceOptions{TTL: o.TTL}.ttl()
 	if o.Max <= 0 {
 		o.Max = defaultMax
@@ -95,10 +105,9 @@ func (t *Term) Announced(ctx context.Context, o AnnouncedOptions, changed func(A
 		o.Configured = func(string) bool { return false }
 	}
 	a := &announced{
-		t: t, o: o, changed: changed,
-		wanted: map[string]time.Time{}, certs: map[string]record.Certificate{}, ends: map[string]time.Time{},
+		t: t, o: o, listener: listener, known: map[fingerprint]wantedOne{},
 		refused: map[string]string{}, tried: map[string]time.Time{}, buckets: map[string]uint64{}, nodes: map[string]uint64{},
-		first: true, swept: t.c.config.Now(),
+		news: true, swept: t.c.config.Now(),
 	}
 	return t.watchList(ctx, t.c.keys.wanteds(), "reading announcements", a.update)
 }
@@ -142,27 +151,30 @@ func (a *announced) update(ctx context.Context, pairs api.KVPairs) error {
 
 // tell tells what has changed.
 func (a *announced) tell() {
-	same := func(x, y record.Certificate) bool { return true } // immutable by id
-	if !a.first && a.ignored == a.told.Ignored && maps.EqualFunc(a.certs, a.told.Certificates, same) && maps.Equal(a.refused, a.told.Refused) {
+	if !a.news && a.ignored == a.told.Ignored && maps.Equal(a.refused, a.told.Refused) {
 		return
 	}
-	a.first = false
-	a.told = Announcements{Certificates: maps.Clone(a.certs), Refused: maps.Clone(a.refused), Ignored: a.ignored}
-	a.changed(a.told)
+	a.told = Announcements{Refused: maps.Clone(a.refused), Ignored: a.ignored}
+	all := a.told
+	all.Gone = a.gone
+	a.news, a.gone = false, nil
+	a.listener.Changed(all)
 }
 
 // want takes in one line.
 func (a *announced) want(id string, hour, now time.Time) {
-	last, known := a.wanted[id]
-	if !hour.After(last) || hour.After(now.Add(ahead)) {
+	key := fingerprintOf(id)
+	one, known := a.known[key]
+	if !hour.After(one.hour()) || hour.After(now.Add(ahead)) {
 		return
 	}
 	// Lines without certificates must not fill the memory.
-	if !known && len(a.wanted) >= 2*a.o.Max {
+	if !known && len(a.known) >= 2*a.o.Max {
 		a.tooMany()
 		return
 	}
-	a.wanted[id] = hour
+	one.hours = hoursOf(hour)
+	a.known[key] = one
 }
 
 // tooMany counts a line for which there is no room.
@@ -183,29 +195,32 @@ func (a *announced) live(hour, now time.Time) bool { return now.Sub(hour) < a.o.
 // anybody who may announce can write lines without end.
 func (a *announced) fetch(ctx context.Context, now time.Time, again map[string]bool) error {
 	var ids []string
-	for id, hour := range a.wanted {
-		if _, ok := a.certs[id]; ok || !a.live(hour, now) || a.over(id, now) {
+	for key, one := range a.known {
+		if one.followed || !a.live(one.hour(), now) || one.over(now) {
 			continue
 		}
+		id := key.String()
 		if tried, ok := a.tried[id]; ok && !again[id] && now.Sub(tried) < lookAgain {
 			continue
 		}
-		if len(a.certs)+len(ids) >= a.o.Max {
+		if a.follows+len(ids) >= a.o.Max {
 			a.tooMany()
 			continue
 		}
 		ids = append(ids, id)
 	}
-	names := make([]string, len(ids))
-	for i, id := range ids {
-		names[i] = a.t.c.keys.certificate(id)
-	}
-	pairs, err := a.t.c.getAll(ctx, names, readStaples)
-	if err != nil {
-		return err
-	}
-	for _, id := range ids {
-		a.take(id, pairs[a.t.c.keys.certificate(id)], now)
+	for part := range slices.Chunk(ids, readStaples) {
+		names := make([]string, len(part))
+		for i, id := range part {
+			names[i] = a.t.c.keys.certificate(id)
+		}
+		pairs, err := a.t.c.getAll(ctx, names, readStaples)
+		if err != nil {
+			return err
+		}
+		for i, id := range part {
+			a.take(id, pairs[names[i]], now)
+		}
 	}
 	return nil
 }
@@ -218,11 +233,14 @@ func (a *announced) take(id string, pair *api.KVPair, now time.Time) {
 		if err == nil {
 			delete(a.refused, id)
 			delete(a.tried, id)
-			a.ends[id] = leaf.NotAfter
-			if !a.over(id, now) {
+			one := a.known[fingerprintOf(id)]
+			one.end = leaf.NotAfter.Unix()
+			if one.followed = !one.over(now); one.followed {
 				cert.Issuer = a.shared(cert.Issuer)
-				a.certs[id] = cert
+				a.follows, a.news = a.follows+1, true
+				a.listener.Take(id, cert)
 			}
+			a.known[fingerprintOf(id)] = one
 			return
 		}
 		why = err.Error()
@@ -264,21 +282,18 @@ func announcedLeaf(id string, b []byte) (record.Certificate, *x509.Certificate, 
 	return cert, leaf, nil
 }
 
-// over reports whether the certificate is known to have ended.
-func (a *announced) over(id string, now time.Time) bool {
-	end, ok := a.ends[id]
-	return ok && now.After(end)
-}
-
 // expire leaves out what no node wanted for TTL, and what has ended itself.
 func (a *announced) expire(now time.Time) {
-	for id := range a.certs {
-		if !a.live(a.wanted[id], now) || a.over(id, now) {
-			delete(a.certs, id)
+	for key, one := range a.known {
+		if one.followed && (!a.live(one.hour(), now) || one.over(now)) {
+			one.followed = false
+			a.known[key] = one
+			a.gone = append(a.gone, key.String())
+			a.follows, a.news = a.follows-1, true
 		}
 	}
 	for id := range a.tried {
-		if !a.live(a.wanted[id], now) {
+		if !a.live(a.known[fingerprintOf(id)].hour(), now) {
 			delete(a.tried, id)
 			delete(a.refused, id)
 		}

@@ -52,14 +52,20 @@ func (c *Client) list(ctx context.Context, prefix string, index uint64) (api.KVP
 
 // listKeys reads the names of all keys below prefix.
 func (c *Client) listKeys(ctx context.Context, prefix string) ([]string, error) {
-	q := api.QueryOptions{}
+	names, _, err := c.listKeysFrom(ctx, prefix, 0)
+	return names, err
+}
+
+// listKeysFrom is listKeys, blocking as get does.
+func (c *Client) listKeysFrom(ctx context.Context, prefix string, index uint64) ([]string, uint64, error) {
+	q := api.QueryOptions{WaitIndex: index}
 	ctx, cancel := c.query(ctx, &q)
 	defer cancel()
-	names, _, err := c.api.KV().Keys(prefix, "", q.WithContext(ctx))
+	names, meta, err := c.api.KV().Keys(prefix, "", q.WithContext(ctx))
 	if err != nil {
-		return nil, c.denied("read", prefix, c.keys.readRule(), err)
+		return nil, 0, c.denied("read", prefix, c.keys.readRule(), err)
 	}
-	return names, nil
+	return names, meta.LastIndex, nil
 }
 
 // query bounds a query by time: a server that blocks it adds up to a sixteenth

@@ -47,10 +47,11 @@ func (a *announced) dead(id string, hour, now time.Time) bool {
 	if hour.After(now.Add(ahead)) {
 		hour = time.Time{}
 	}
-	if last := a.wanted[id]; last.After(hour) {
+	one := a.known[fingerprintOf(id)]
+	if last := one.hour(); last.After(hour) {
 		hour = last
 	}
-	return !a.live(hour, now) || a.over(id, now.Add(-a.o.TTL))
+	return !a.live(hour, now) || one.over(now.Add(-a.o.TTL))
 }
 
 func (a *announced) removeFrom(ctx context.Context, pair *api.KVPair, w record.Wanted, dead []string, now time.Time) error {
@@ -86,13 +87,22 @@ func (a *announced) removeFrom(ctx context.Context, pair *api.KVPair, w record.W
 		return err // a node or the leader wrote something of it: not now
 	}
 	for _, id := range gone {
-		delete(a.wanted, id)
-		delete(a.ends, id)
+		a.forget(fingerprintOf(id))
 		delete(a.refused, id)
 		delete(a.tried, id)
 	}
 	a.t.c.logger.Info("announced certificates that nobody wants any more are removed", "count", len(gone))
 	return a.removeNames(ctx, gone)
+}
+
+// forget drops what is known of a certificate. One that is followed, since it was
+// announced again meanwhile, is told to be gone.
+func (a *announced) forget(key fingerprint) {
+	if a.known[key].followed {
+		a.follows, a.news = a.follows-1, true
+		a.gone = append(a.gone, key.String())
+	}
+	delete(a.known, key)
 }
 
 // removeEnded takes out of KV the responses that ended TTL ago, and are for
@@ -110,7 +120,7 @@ func (a *announced) removeEnded(ctx context.Context, now time.Time) error {
 		id := strings.TrimPrefix(pair.Key, keys.metas())
 		m, err := record.DecodeMeta(pair.Value)
 		if err != nil || !record.ValidID(id) || m.Until.IsZero() || now.Sub(m.Until) < a.o.TTL ||
-			a.live(a.wanted[id], now) || a.o.Configured(id) {
+			a.live(a.known[fingerprintOf(id)].hour(), now) || a.o.Configured(id) {
 			continue
 		}
 		_, errs, err := a.t.fenced(ctx, []op{

@@ -48,7 +48,7 @@ func testRemoveEnded(t *testing.T, s *consultest.Server) {
 	during(t, func(ctx context.Context) error {
 		return c.TryLead(ctx, record.Leader{}, func(ctx context.Context, term *Term) error {
 			o := AnnouncedOptions{Configured: func(id string) bool { return id == configured }}
-			return term.Announced(ctx, o, func(Announcements) {})
+			return term.Announced(ctx, o, listening(func(map[string]record.Certificate, Announcements) {}))
 		})
 	})
 	// swept has the leader look through KV once more.
@@ -95,13 +95,19 @@ func testAnnouncedHostile(t *testing.T, s *consultest.Server) {
 	if err := c.AnnounceOnce(t.Context(), good, AnnounceOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	told := make(chan Announcements, 1000)
+	type round struct {
+		all map[string]record.Certificate
+		Announcements
+	}
+	told := make(chan round, 1000)
 	during(t, func(ctx context.Context) error {
 		return c.TryLead(ctx, record.Leader{}, func(ctx context.Context, term *Term) error {
-			return term.Announced(ctx, AnnouncedOptions{Max: max}, func(a Announcements) { told <- a })
+			return term.Announced(ctx, AnnouncedOptions{Max: max}, listening(func(all map[string]record.Certificate, a Announcements) {
+				told <- round{all, a}
+			}))
 		})
 	})
-	until := func(what string, f func(Announcements) bool) {
+	until := func(what string, f func(round) bool) {
 		t.Helper()
 		deadline := time.After(patience)
 		for {
@@ -115,7 +121,7 @@ func testAnnouncedHostile(t *testing.T, s *consultest.Server) {
 			}
 		}
 	}
-	until("the good one", func(a Announcements) bool { return len(a.Certificates) == 1 && len(a.Refused) == 0 })
+	until("the good one", func(a round) bool { return len(a.all) == 1 && len(a.Refused) == 0 })
 
 	// 300 KB of PEM, and somebody else's certificate under an id.
 	big, foreign := testID(1), testID(2)
@@ -130,8 +136,8 @@ func testAnnouncedHostile(t *testing.T, s *consultest.Server) {
 	for _, id := range []string{big, foreign} {
 		put(t, s, c.keys.wanted(record.Bucket(id)), []byte(id+" 2026112109\n"))
 	}
-	until("both refused", func(a Announcements) bool {
-		return len(a.Certificates) == 1 && strings.Contains(a.Refused[big], "bytes") && strings.Contains(a.Refused[foreign], "its leaf has the id")
+	until("both refused", func(a round) bool {
+		return len(a.all) == 1 && strings.Contains(a.Refused[big], "bytes") && strings.Contains(a.Refused[foreign], "its leaf has the id")
 	})
 
 	// Lines of nothing, which withdraw those of others besides.
@@ -152,8 +158,8 @@ func testAnnouncedHostile(t *testing.T, s *consultest.Server) {
 			t.Fatal(err, errs)
 		}
 	}
-	until("what is too much", func(a Announcements) bool {
-		return a.Ignored > lines/2 && len(a.Refused) >= max/2 && len(a.Certificates) == 1
+	until("what is too much", func(a round) bool {
+		return a.Ignored > lines/2 && len(a.Refused) >= max/2 && len(a.all) == 1
 	})
 	// A node that is asked again says what was withdrawn.
 	if err := c.AnnounceOnce(t.Context(), good, AnnounceOptions{}); err != nil {

@@ -67,17 +67,16 @@ func samePair(a, b *api.KVPair) bool {
 
 // watchList hands take everything below prefix, at first and whenever something
 // of it was written, until the term or ctx ends. When take or the reading
-// fails it is handed all of it again.
+// fails it is handed all of it again. It waits for the names alone, which
+// Consul's index counts every write of: an answer that brings no news is small,
+// however much there is.
 func (t *Term) watchList(ctx context.Context, prefix, what string, take func(context.Context, api.KVPairs) error) error {
 	ctx, cancel := t.bind(ctx)
 	defer cancel()
 	complaint := t.c.complaint(what)
 	var index uint64
 	for {
-		pairs, next, err := t.c.list(ctx, prefix, index)
-		if err == nil {
-			err = take(ctx, pairs)
-		}
+		next, err := t.waitFor(ctx, prefix, index, take)
 		switch {
 		case ctx.Err() != nil:
 			return boundEnd(ctx)
@@ -93,4 +92,18 @@ func (t *Term) watchList(ctx context.Context, prefix, what string, take func(con
 			sleep(ctx, t.c.idle())
 		}
 	}
+}
+
+// waitFor waits until something below prefix was written since index, and hands
+// take all of it; with 0 at once.
+func (t *Term) waitFor(ctx context.Context, prefix string, index uint64, take func(context.Context, api.KVPairs) error) (uint64, error) {
+	_, next, err := t.c.listKeysFrom(ctx, prefix, index)
+	if err != nil || index > 0 && next == index {
+		return next, err
+	}
+	pairs, _, err := t.c.list(ctx, prefix, 0)
+	if err != nil {
+		return 0, err
+	}
+	return next, take(ctx, pairs)
 }

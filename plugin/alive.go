@@ -66,7 +66,7 @@ func (p *parts) text() string {
 	n := p.node("", "")
 	text := "standing by"
 	if f := p.fetching.Load(); f != nil {
-		text = fmt.Sprintf("fetching, certificates: %d", len(f.States()))
+		text = fmt.Sprintf("fetching, certificates: %d", f.Len())
 	} else if deliver {
 		text = "following"
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"sort"
 
 	"github.com/consul-ocsp/consul-ocsp/consul"
@@ -127,11 +128,11 @@ func (p *parts) readAnnounced(ctx context.Context, term *consul.Term) error {
 	reading, cancel := context.WithCancel(ctx)
 	defer cancel()
 	read := false
-	err := term.Announced(reading, p.announcedOptions(), func(all consul.Announcements) {
-		p.holding.announce("", all)
+	by := p.plan.Load()
+	err := term.Announced(reading, announcedOptions(by, p.holding), p.holding.hear(by, "", func() {
 		read = true
 		cancel()
-	})
+	}))
 	if read {
 		return nil
 	}
@@ -156,7 +157,7 @@ func (p *parts) pass(ctx context.Context, node string, publisher publisher, fo F
 	if fo.Name != "" && !hasName(targets, fo.Name) {
 		return fmt.Errorf("no certificate %q is configured here or announced", fo.Name)
 	}
-	f.Set(targets)
+	f.SetEach(targets)
 	results := f.Pass(ctx, fetcher.PassOptions{
 		Force: fo.Force, DryRun: fo.DryRun,
 		Only: func(t fetcher.Target) bool { return fo.Name == "" || t.Job+"/"+t.Name == fo.Name },
@@ -194,8 +195,8 @@ func (r *FetchReport) sort() {
 	})
 }
 
-func hasName(targets []fetcher.Target, name string) bool {
-	for _, t := range targets {
+func hasName(targets iter.Seq[fetcher.Target], name string) bool {
+	for t := range targets {
 		if t.Job+"/"+t.Name == name {
 			return true
 		}

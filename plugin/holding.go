@@ -2,16 +2,14 @@ package plugin
 
 import (
 	"context"
-	"crypto/x509"
 	"fmt"
-	"maps"
+	"iter"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/consul-ocsp/consul-ocsp/consul"
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
@@ -19,9 +17,6 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
 )
-
-// reasonAnnounceMax says that nodes announce more than announce.max.
-const reasonAnnounceMax = "announce-max"
 
 // issuerRetry is how long an issuer that could not be downloaded is left alone.
 const issuerRetry = time.Minute
@@ -43,13 +38,9 @@ type holding struct {
 	// complained holds what was logged by job, name and reason, so that a
 	// problem makes one line.
 	complained map[[3]string]record.NodeTrouble
-	// records are what was announced, by datacenter; "" is the agent's own.
-	records   map[string]map[string]record.Certificate
-	announced map[string]fetcher.Target // those of them that are believed
-	refused   map[string]string
-	excluded  []string // allow-lists that were complained of
-	shared    shared
-	heard     map[string]consul.Announcements // what else came of it, by datacenter
+	// heard is what nodes announced, by datacenter; "" is the agent's own.
+	heard    map[string]*hearing
+	excluded []string // allow-lists that were complained of
 }
 
 // take puts in what an inventory found. A certificate whose issuer is in none
@@ -70,13 +61,9 @@ func (h *holding) take(p *plan, found []inventory.Certificate, problems []invent
 	troubles := h.complain(problems)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	changed := h.plan != p
 	h.plan, h.own, h.lacking, h.problems = p, whole, lacking, troubles
 	h.issuerProblems = nil
 	h.warnOfExcluded(found)
-	if changed {
-		h.judge(nil) // by other settings, and perhaps other trusted issuers
-	}
 }
 
 // complete asks for each issuer that is lacking, and calls changed when it has
@@ -146,76 +133,49 @@ func (h *holding) trouble(job, name, reason string, err error) record.NodeTroubl
 	return t
 }
 
-// announce puts in the certificates that the nodes of a datacenter announced,
-// checked; those that are refused are logged once and left out. The map is not
-// changed by anybody any more.
-func (h *holding) announce(datacenter string, all consul.Announcements) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.records == nil {
-		h.records, h.heard = map[string]map[string]record.Certificate{}, map[string]consul.Announcements{}
-	}
-	h.records[datacenter], h.heard[datacenter] = all.Certificates, all
-	h.judge(h.announced)
-}
-
-// everywhere is what the nodes of all datacenters announced. The caller holds
-// the lock.
-func (h *holding) everywhere() map[string]record.Certificate {
-	if len(h.records) == 1 {
-		for _, certificates := range h.records {
-			return certificates
-		}
-	}
-	all := map[string]record.Certificate{}
-	for _, certificates := range h.records {
-		maps.Copy(all, certificates)
-	}
-	return all
-}
-
-// judge checks what was announced; known are those that need no check. The
-// caller holds the lock.
-func (h *holding) judge(known map[string]fetcher.Target) {
-	records := h.everywhere()
-	announced := make(map[string]fetcher.Target, len(records))
-	refused := map[string]string{}
-	for id, c := range records {
-		if t, ok := known[id]; ok {
-			announced[id] = t
-			continue
-		}
-		f := h.plan.jobFetch(c.Job)
-		pair, err := fetcher.Announced(id, c, f.trustedIssuers, time.Now())
-		if err != nil {
-			refused[id] = err.Error()
-			if h.refused[id] != refused[id] {
-				h.logger.Warn("announced certificate is refused", "id", id, "job", c.Job, "reason", reasonCertificate, "error", err)
-			}
-			continue
-		}
-		t := newTarget(pair.Leaf(), h.shared.one(pair.Issuer()), c.Job, c.Name, true, f.settings)
-		t.Leaf = h.shared.lean(pair.Leaf(), t.Issuer)
-		t.Pair = pair.On(t.Leaf, t.Issuer)
-		announced[id] = t
-	}
-	h.announced, h.refused = announced, refused
-}
-
 // targets are what a fetcher keeps fresh: one for each certificate, however
 // many files and nodes hold it. The agent's own configuration counts before
 // what was announced.
-func (h *holding) targets() []fetcher.Target {
+func (h *holding) targets() iter.Seq[fetcher.Target] {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	seen := map[string]bool{}
-	targets := h.configured(seen)
-	for id, t := range h.announced {
-		if !seen[id] {
-			targets = append(targets, t)
+	plan, seen := h.plan, map[string]bool{}
+	own := h.configured(seen)
+	announced := make([]*fetcher.Announcement, 0, h.mostAnnounced())
+	for a := range h.announced() {
+		if !seen[a.ID()] {
+			announced = append(announced, a)
 		}
 	}
-	return targets
+	h.mu.Unlock()
+	return func(yield func(fetcher.Target) bool) {
+		for _, t := range own {
+			if !yield(t) {
+				return
+			}
+		}
+		for _, a := range announced {
+			if !yield(a.Target(plan.jobFetch(a.Job()).settings)) {
+				return
+			}
+		}
+	}
+}
+
+// target is the certificate of id, if it is among the targets.
+func (h *holding) target(id string) (fetcher.Target, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, c := range h.own {
+		if c.ID == id {
+			return newTarget(c, h.plan.fetch(c.Job, c.Name).settings), true
+		}
+	}
+	for _, heard := range h.heard {
+		if a := heard.believed[id]; a != nil {
+			return a.Target(h.plan.jobFetch(a.Job()).settings), true
+		}
+	}
+	return fetcher.Target{}, false
 }
 
 // ownTargets are the agent's own certificates, once each, as a fetcher takes
@@ -233,7 +193,7 @@ func (h *holding) configured(seen map[string]bool) []fetcher.Target {
 	for _, c := range h.own {
 		if !seen[c.ID] {
 			seen[c.ID] = true
-			targets = append(targets, newTarget(c.Leaf, c.Issuer, c.Job, c.Name, false, h.plan.fetch(c.Job, c.Name).settings))
+			targets = append(targets, newTarget(c, h.plan.fetch(c.Job, c.Name).settings))
 		}
 	}
 	return targets
@@ -248,10 +208,10 @@ func (h *holding) names() map[string]string {
 	names := map[string]string{}
 	if h.plan.cfg.Announce.Names {
 		newest := map[string]time.Time{}
-		for id, t := range h.announced {
-			key := t.Job + "/" + t.Name
-			if record.ValidName(t.Job) && record.ValidName(t.Name) && t.Leaf.NotBefore.After(newest[key]) {
-				names[key], newest[key] = id, t.Leaf.NotBefore
+		for a := range h.announced() {
+			key := a.Job() + "/" + a.Name()
+			if record.ValidName(a.Job()) && record.ValidName(a.Name()) && a.NotBefore().After(newest[key]) {
+				names[key], newest[key] = a.ID(), a.NotBefore()
 			}
 		}
 	}
@@ -327,11 +287,11 @@ func (h *holding) deliveries() []writer.Certificate {
 	return list
 }
 
-// newTarget is a certificate for the fetcher.
-func newTarget(leaf, issuer *x509.Certificate, job, name string, announced bool, settings fetcher.Settings) fetcher.Target {
+// newTarget is a certificate of the agent's own for the fetcher.
+func newTarget(c inventory.Certificate, settings fetcher.Settings) fetcher.Target {
 	return fetcher.Target{
-		ID: staple.ID(leaf), Leaf: leaf, Issuer: issuer, Job: job, Name: name,
-		Names: staple.Names(leaf), MustStaple: staple.MustStaple(leaf), Announced: announced, Settings: settings,
+		ID: c.ID, Leaf: c.Leaf, Issuer: c.Issuer, Job: c.Job, Name: c.Name,
+		Names: staple.Names(c.Leaf), MustStaple: staple.MustStaple(c.Leaf), Settings: settings,
 	}
 }
 
@@ -362,39 +322,10 @@ func (h *holding) troubles() []record.NodeTrouble {
 func (h *holding) has(id string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if _, ok := h.announced[id]; ok {
-		return true
+	for _, heard := range h.heard {
+		if heard.believed[id] != nil {
+			return true
+		}
 	}
 	return slices.ContainsFunc(h.own, func(c inventory.Certificate) bool { return c.ID == id })
-}
-
-// announcementTroubles are what is wrong with what other nodes announce, while
-// this agent leads: the first, by id, and how many there are.
-func (h *holding) announcementTroubles() (first []record.NodeTrouble, count int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	now := time.Now().UTC()
-	why := maps.Clone(h.refused)
-	if why == nil {
-		why = map[string]string{}
-	}
-	ignored := 0
-	for _, all := range h.heard {
-		ignored += all.Ignored
-		maps.Copy(why, all.Refused)
-	}
-	if ignored > 0 {
-		count++
-		first = append(first, record.NodeTrouble{Reason: reasonAnnounceMax, Since: now,
-			Error: fmt.Sprintf("%d announced certificates are not followed: announce.max is %d", ignored, h.plan.cfg.Announce.Max)})
-	}
-	count += len(why)
-	records := h.everywhere()
-	for _, id := range slices.Sorted(maps.Keys(why)) {
-		if len(first) == record.MaxNodeTrouble {
-			break
-		}
-		first = append(first, record.NodeTrouble{ID: id, Job: records[id].Job, Name: records[id].Name, Reason: reasonCertificate, Error: why[id], Since: now})
-	}
-	return first, count
 }

@@ -57,8 +57,7 @@ func (p *parts) leadIn(ctx context.Context, term *consul.Term, datacenter string
 	ready := make(chan struct{})
 	first := true
 	group.Go(func() error {
-		return term.Announced(ctx, p.announcedOptions(), func(all consul.Announcements) {
-			p.holding.announce(datacenter, all)
+		return p.listen(ctx, term, datacenter, func() {
 			if first {
 				first = false
 				close(ready)
@@ -85,6 +84,32 @@ func (p *parts) leadIn(ctx context.Context, term *consul.Term, datacenter string
 	return group.Wait()
 }
 
+// listen keeps the holding in step with what the nodes of a datacenter announce,
+// and has all of it told again where other issuers are trusted from now on: of
+// what was judged not enough is kept to judge it again.
+func (p *parts) listen(ctx context.Context, term *consul.Term, datacenter string, changed func()) error {
+	for {
+		by := p.plan.Load()
+		listening, cancel := context.WithCancel(ctx)
+		done := make(chan error, 1)
+		go func() { // ends with listening
+			done <- term.Announced(listening, announcedOptions(by, p.holding), p.holding.hear(by, datacenter, changed))
+		}()
+		for now := by; now.judgesAs(by); now = p.plan.Load() {
+			select {
+			case err := <-done:
+				cancel()
+				return err
+			case <-now.replaced:
+			}
+		}
+		cancel()
+		if err := <-done; err != nil || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
 // rename has the names published again, in each datacenter.
 func (p *parts) rename() {
 	wake(p.renamed)
@@ -94,9 +119,8 @@ func (p *parts) rename() {
 }
 
 // announcedOptions say which announcements the leader follows.
-func (p *parts) announcedOptions() consul.AnnouncedOptions {
-	cfg := p.plan.Load().cfg
-	return consul.AnnouncedOptions{TTL: cfg.Announce.CertificateTTL, Max: cfg.Announce.Max, Configured: p.holding.has}
+func announcedOptions(p *plan, h *holding) consul.AnnouncedOptions {
+	return consul.AnnouncedOptions{TTL: p.cfg.Announce.CertificateTTL, Max: p.cfg.Announce.Max, Configured: h.has}
 }
 
 // publishNames keeps the ids behind configured names in step with the
@@ -124,24 +148,16 @@ type mirror struct {
 	holding *holding
 }
 
-func (m mirror) wanted() map[string]fetcher.Target {
-	wanted := map[string]fetcher.Target{}
-	for _, t := range m.holding.targets() {
-		wanted[t.ID] = t
-	}
-	return wanted
-}
-
 // Metas are the metas of what is stored and, verified again, still stands.
 func (m mirror) Metas() (map[string]record.Meta, error) {
 	metas := map[string]record.Meta{}
-	for id, t := range m.wanted() {
-		st, found, err := m.store.Staple(id)
+	for t := range m.holding.targets() {
+		st, found, err := m.store.Staple(t.ID)
 		if err != nil || !found {
 			continue // fetched anew
 		}
 		if _, err := fetcher.Learn(st, t, time.Now()); err == nil {
-			metas[id] = st.Meta
+			metas[t.ID] = st.Meta
 		}
 	}
 	return metas, nil
@@ -152,7 +168,7 @@ func (m mirror) Staple(id string) (record.Staple, bool, error) { return m.store.
 
 // Learn keeps a response that Consul has and data_dir has not, if it verifies.
 func (m mirror) Learn(_ context.Context, st record.Staple) error {
-	t, ok := m.wanted()[st.ID]
+	t, ok := m.holding.target(st.ID)
 	if !ok {
 		return errUnwanted
 	}

@@ -40,27 +40,28 @@ func BenchmarkAnnouncedMemory(b *testing.B) {
 	}
 	issued = nil
 	before := heap()
-	records := make(map[string]record.Certificate, n)
+	p := &plan{cfg: &hclconfig.Config{}}
+	h := &holding{logger: hclog.NewNullLogger(), plan: p}
+	l := h.hear(p, "", func() {})
 	for id, text := range encoded {
 		c, err := record.DecodeCertificate(id, text)
 		if err != nil {
 			b.Fatal(err)
 		}
-		c.Issuer = ca.Certificate().Raw // one for all, as package consul hands them over
-		records[id] = c
+		l.Take(id, c)
 	}
-	h := &holding{logger: hclog.NewNullLogger(), plan: &plan{cfg: &hclconfig.Config{}}}
-	h.announce("", consul.Announcements{Certificates: records})
+	l.Changed(consul.Announcements{})
 	f := fetcher.New(fetcher.Config{})
-	f.Set(h.targets())
+	f.SetEach(h.targets())
 	after := heap()
-	if states := f.States(); len(states) != n || len(h.announced) != n {
+	if states := f.States(); len(states) != n || len(l.believed) != n {
 		b.Fatalf("%d targets of %d", len(states), n)
 	}
 	b.ReportMetric(float64(after-before)/n, "bytes/certificate")
 	b.ReportMetric(0, "ns/op")
 	runtime.KeepAlive(encoded)
-	runtime.KeepAlive(records)
+	runtime.KeepAlive(h)
+	runtime.KeepAlive(f)
 }
 
 // heap is what is in use.

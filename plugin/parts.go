@@ -138,7 +138,7 @@ func (p *parts) change(cfg *hclconfig.Config) error {
 			return err
 		}
 	}
-	p.plan.Store(mapped)
+	close(p.plan.Swap(mapped).replaced)
 	wake(p.replan)
 	wake(p.check)
 	wake(p.relook)
@@ -153,6 +153,7 @@ func (p *parts) run(ctx context.Context) error {
 	group.Go(func() error { return p.watchCertificates(ctx) })
 	group.Go(func() error { return p.findIssuers(ctx) })
 	group.Go(func() error { return p.measure(ctx) })
+	group.Go(func() error { trim(ctx); return nil })
 	if cfg.HasRole("deliver") {
 		group.Go(func() error { return p.writer.Run(ctx, p.source()) })
 		group.Go(func() error { return p.watchServed(ctx) })
@@ -284,12 +285,12 @@ func (p *parts) fetch(ctx context.Context, f *fetcher.Fetcher) error {
 	group, ctx := errgroup.WithContext(ctx) // ends with ctx
 	group.Go(func() error { return f.Run(ctx) })
 	group.Go(func() error {
-		f.Set(p.holding.targets())
+		f.SetEach(p.holding.targets())
 		for {
 			select {
 			case <-p.askFetch:
 			case <-p.retarget:
-				f.Set(p.holding.targets())
+				f.SetEach(p.holding.targets())
 			case <-ctx.Done():
 				return nil
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -30,6 +31,8 @@ type plan struct {
 	certificates map[[2]string]fetch
 	// targets are where each job's certificates are delivered to.
 	targets map[string][]writer.Target
+	// replaced is closed when another plan has taken its place.
+	replaced chan struct{}
 }
 
 // fetch are the settings of a fetch block.
@@ -43,7 +46,7 @@ type fetch struct {
 // newPlan maps a configuration. An error names the file that could not be
 // used.
 func newPlan(cfg *hclconfig.Config, t *targets) (*plan, error) {
-	p := &plan{cfg: cfg, jobs: map[string]fetch{}, certificates: map[[2]string]fetch{}}
+	p := &plan{cfg: cfg, jobs: map[string]fetch{}, certificates: map[[2]string]fetch{}, replaced: make(chan struct{})}
 	var err error
 	if p.top, err = newFetch(cfg.Fetch); err != nil {
 		return nil, err
@@ -105,6 +108,24 @@ func (p *plan) jobFetch(job string) fetch {
 		return f
 	}
 	return p.top
+}
+
+// judgesAs reports whether p and q believe the same announcements.
+func (p *plan) judgesAs(q *plan) bool {
+	if p == q {
+		return true
+	}
+	if !slices.EqualFunc(p.top.trustedIssuers, q.top.trustedIssuers, (*x509.Certificate).Equal) {
+		return false
+	}
+	for _, jobs := range []map[string]fetch{p.jobs, q.jobs} {
+		for job := range jobs {
+			if !slices.EqualFunc(p.jobFetch(job).trustedIssuers, q.jobFetch(job).trustedIssuers, (*x509.Certificate).Equal) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func newFetch(f hclconfig.Fetch) (fetch, error) {

@@ -100,13 +100,7 @@ func (m *meter) revoked(held []writer.State, leads *fetcher.Fetcher) {
 	if leads == nil {
 		return
 	}
-	fetched := 0
-	leads.Each(func(s fetcher.State) {
-		if s.Status == string(staple.Revoked) {
-			fetched++
-		}
-	})
-	m.SetGauge([]string{"fetch", "revoked"}, float32(fetched))
+	m.SetGauge([]string{"fetch", "revoked"}, float32(leads.Held(staple.Revoked)))
 }
 
 // fetching tells whether this agent fetches, and what came of it since the last

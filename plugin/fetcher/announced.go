@@ -19,23 +19,22 @@ const (
 	maxAnnouncedRSA = 8192
 )
 
-// Announced judges a certificate that some node announced under id: the id is
+// announced judges a certificate that some node announced under id: the id is
 // the hash of the leaf, the issuer signed the leaf, the leaf has not ended, and
-// if there are trustedIssuers, it chains to one of them. What it returns is fit
-// for a Target with Announced set, and proven: its first response costs no more
-// than the next ones.
-func Announced(id string, c record.Certificate, trustedIssuers []*x509.Certificate, now time.Time) (*staple.Pair, error) {
+// if there are trustedIssuers, it chains to one of them. The pair is proven: the
+// first response costs no more than the next ones.
+func announced(id string, c record.Certificate, trustedIssuers []*x509.Certificate, now time.Time) (*staple.Pair, error) {
 	if !staple.ValidID(id) {
 		return nil, fmt.Errorf("announced certificate: %.80q is not an id", id)
 	}
-	pair, err := announced(id, c, trustedIssuers, now)
+	pair, err := provenPair(id, c, trustedIssuers, now)
 	if err != nil {
 		return nil, fmt.Errorf("announced certificate %s: %w", id, err)
 	}
 	return pair, nil
 }
 
-func announced(id string, c record.Certificate, trusted []*x509.Certificate, now time.Time) (*staple.Pair, error) {
+func provenPair(id string, c record.Certificate, trusted []*x509.Certificate, now time.Time) (*staple.Pair, error) {
 	leaf, err := announcedDER("leaf", c.Leaf)
 	if err != nil {
 		return nil, err

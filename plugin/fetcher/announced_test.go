@@ -56,7 +56,7 @@ func TestAnnouncedCertificates(t *testing.T) {
 		{"too large", a.ID, a.Leaf.Raw, make([]byte, maxAnnouncedDER+1), nil, "bytes"},
 		{"no certificate", a.ID, []byte("-----BEGIN CERTIFICATE-----"), root.Raw, nil, "leaf"},
 	} {
-		pair, err := Announced(c.id, record.Certificate{Leaf: c.leaf, Issuer: c.issuer}, c.trusted, time.Now())
+		pair, err := announced(c.id, record.Certificate{Leaf: c.leaf, Issuer: c.issuer}, c.trusted, time.Now())
 		switch {
 		case c.want == "" && (err != nil || staple.ID(pair.Leaf()) != c.id || string(pair.Issuer().Raw) != string(c.issuer)):
 			t.Errorf("%s: %v", c.name, err)
@@ -79,7 +79,7 @@ func FuzzAnnounced(f *testing.F) {
 	f.Add([]byte{}, []byte{0x30})
 	f.Fuzz(func(t *testing.T, leaf, issuer []byte) {
 		record := record.Certificate{Leaf: leaf, Issuer: issuer}
-		pair, err := Announced(record.ID(), record, []*x509.Certificate{ca.Certificate()}, time.Now())
+		pair, err := announced(record.ID(), record, []*x509.Certificate{ca.Certificate()}, time.Now())
 		if err == nil && (pair == nil || pair.Leaf().CheckSignatureFrom(ca.Certificate()) != nil) {
 			t.Error("accepted what the trusted issuer did not sign")
 		}

@@ -1,6 +1,8 @@
 package fetcher
 
 import (
+	"crypto/sha256"
+	"slices"
 	"time"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
@@ -8,8 +10,9 @@ import (
 
 // version is a response as one responder names it.
 type version struct {
+	url        string
 	validators responder.Validators
-	sha256     string
+	sha256     [sha256.Size]byte
 }
 
 // askOne asks the responder that is next, in the way that is next.
@@ -98,7 +101,7 @@ func (f *Fetcher) cameBack(host string) {
 	defer f.mu.Unlock()
 	now := f.c.Now()
 	for _, it := range f.items {
-		if it.waits == host && it.index >= 0 && it.next.After(now) {
+		if it.waits() == host && it.index >= 0 && it.next.After(now) {
 			f.queue(it, now)
 		}
 	}
@@ -132,11 +135,16 @@ func (t *turn) askAgain(h how) {
 func (t *turn) question() question {
 	q := question{url: t.urls[t.at], how: t.how}
 	t.f.mu.Lock()
-	defer t.f.mu.Unlock()
 	t.it.asked = t.f.c.Now()
-	if v, ok := t.it.versions[q.url]; ok && q.how == usually && t.it.held != nil && v.sha256 == t.it.held.Meta.SHA256 {
-		held := *t.it.held
-		q.validators, q.held = v.validators, &held
+	at := slices.IndexFunc(t.it.versions, func(v version) bool { return v.url == q.url })
+	if at < 0 || q.how != usually || t.it.held == nil || t.it.versions[at].sha256 != t.it.held.sha256 {
+		t.f.mu.Unlock()
+		return q
+	}
+	h, validators := t.it.held, t.it.versions[at].validators
+	t.f.mu.Unlock()
+	if st := t.f.whole(t.target.ID, h); st != nil {
+		q.validators, q.held = validators, st
 	}
 	return q
 }
@@ -145,10 +153,10 @@ func (t *turn) question() question {
 func (t *turn) took(r *reply, url string) {
 	t.freshUntil = r.freshUntil
 	t.f.mu.Lock()
-	if t.it.versions == nil || len(t.it.versions) >= 2*maxURLs {
-		t.it.versions = make(map[string]version)
+	t.it.versions = slices.DeleteFunc(t.it.versions, func(v version) bool { return v.url == url })
+	if r.validators != (responder.Validators{}) && len(t.it.versions) < 2*maxURLs {
+		t.it.versions = append(slices.Clip(t.it.versions), version{url: url, validators: r.validators, sha256: checksum(r.staple.Meta.SHA256)})
 	}
-	t.it.versions[url] = version{validators: r.validators, sha256: r.staple.Meta.SHA256}
 	t.f.mu.Unlock()
 	t.received(r.staple)
 }
@@ -173,31 +181,35 @@ func (t *turn) outdated(got *reply, q question) bool {
 	defer t.f.mu.Unlock()
 	it, now := t.it, t.f.c.Now()
 	switch {
-	case it.held == nil || got.staple.Meta.ThisUpdate.After(it.held.Meta.ThisUpdate):
+	case it.held == nil || got.staple.Meta.ThisUpdate.After(it.life().this):
 		return false
-	case got.staple.Meta.ThisUpdate.Before(it.held.Meta.ThisUpdate) || q.how == uncached:
+	case got.staple.Meta.ThisUpdate.Before(it.life().this) || q.how == uncached:
 		return true
 	}
-	if !it.bypass.worth(it.held.Meta.SHA256, it.life(), now) {
+	last := bypass{}
+	if it.bypass != nil {
+		last = *it.bypass
+	}
+	if !last.worth(it.held.sha256, it.life(), now) {
 		return false
 	}
-	it.bypass = bypass{sha256: it.held.Meta.SHA256, left: it.life().until.Sub(now)}
+	it.bypass = &bypass{sha256: it.held.sha256, left: it.life().until.Sub(now)}
 	return true
 }
 
 // bypass is when it was last tried whether there is something newer behind the
 // caches than one response, by the time that was left of it.
 type bypass struct {
-	sha256 string
+	sha256 [sha256.Size]byte
 	left   time.Duration
 }
 
 // worth reports whether it is time to try: once past the half-life, then each
 // time that half of what was left has passed. Many CAs renew late, and should
 // not be asked three times at each refresh for it.
-func (b bypass) worth(sha256 string, l life, now time.Time) bool {
+func (b bypass) worth(sum [sha256.Size]byte, l life, now time.Time) bool {
 	if now.Before(l.half()) {
 		return false
 	}
-	return b.sha256 != sha256 || l.until.Sub(now) <= b.left/2
+	return b.sha256 != sum || l.until.Sub(now) <= b.left/2
 }

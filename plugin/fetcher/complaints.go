@@ -66,19 +66,19 @@ func (t *turn) complain(now time.Time, quick bool) {
 		host = hostOf(t.urls[0])
 	}
 	c := t.f.complaint(host, now)
-	if it.complaint == nil {
-		it.complaint = c
+	if it.failing.complaint == nil {
+		it.failing.complaint = c
 		c.failing++
 		c.most = max(c.most, c.failing)
 	}
 	level, message := hclog.Debug, "no new response"
-	switch news := !slices.Contains(it.said, t.reason); {
-	case quick && !it.hinted:
-		level, it.hinted = hclog.Info, true
+	switch news := !slices.Contains(it.failing.said, t.reason); {
+	case quick && !it.failing.hinted:
+		level, it.failing.hinted = hclog.Info, true
 	case quick || !news || !t.asked && t.waits != "": // of a host that is left alone the log tells
 	default:
 		if allowed, last := c.line(); allowed {
-			if level, it.said = hclog.Warn, append(it.said, t.reason); t.target.MustStaple && !it.alive(now) {
+			if level, it.failing.said = hclog.Warn, append(it.failing.said, t.reason); t.target.MustStaple && !it.alive(now) {
 				level = hclog.Error
 			}
 			if last {
@@ -88,7 +88,7 @@ func (t *turn) complain(now time.Time, quick bool) {
 	}
 	args := []any{"certificate", t.target.label(), "id", t.target.ID, "reason", it.reason, "kept", it.alive(now)}
 	args = stamped(args, "until", it.end())
-	t.f.c.Logger.Log(level, message, append(args, "error", it.err)...)
+	t.f.c.Logger.Log(level, message, append(args, "error", it.failing.err)...)
 	ended := it.held != nil && !it.alive(now) && !c.ended
 	if c.ended = c.ended || ended; ended || !now.Before(c.next) {
 		t.f.sumUp(c, it.reason, now)
@@ -101,10 +101,10 @@ func (f *Fetcher) sumUp(c *complaint, reason string, now time.Time) {
 	bare, must := 0, 0
 	for _, it := range f.items {
 		switch {
-		case it.complaint != c:
+		case it.failing == nil || it.failing.complaint != c:
 		case !it.alive(now):
 			bare++
-			if it.target.MustStaple {
+			if it.target().MustStaple {
 				must++
 			}
 		case first.IsZero() || it.end().Before(first):
@@ -127,11 +127,11 @@ func (f *Fetcher) sumUp(c *complaint, reason string, now time.Time) {
 // content ends what is said of an item: it fails no more, or is gone. The caller
 // holds mu.
 func (f *Fetcher) content(it *item, now time.Time) {
-	c := it.complaint
-	it.complaint, it.said, it.hinted = nil, nil, false
-	if c == nil {
+	if it.failing == nil || it.failing.complaint == nil {
 		return
 	}
+	c := it.failing.complaint
+	it.failing.complaint, it.failing.said, it.failing.hinted = nil, nil, false
 	c.failing--
 	c.last = now
 	if c.failing == 0 && c.most > 1 {

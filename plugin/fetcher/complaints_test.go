@@ -35,6 +35,7 @@ func logged(s *scene) *lines {
 // TestADeadResponderMakesAHandfulOfLines has 100 certificates of one responder
 // that fails for a day in one way or another. Half of the staples end meanwhile.
 func TestADeadResponderMakesAHandfulOfLines(t *testing.T) {
+	t.Parallel()
 	refused := func(r responder.Request, n int64) (*responder.Answer, error) {
 		return nil, &responder.Failure{Reason: responder.Refused, URL: r.URL, Requests: 1}
 	}

@@ -56,7 +56,7 @@ type failure struct {
 
 // exchange asks one responder for t and verifies what it says.
 func (f *Fetcher) exchange(ctx context.Context, t Target, q question) (*reply, *failure) {
-	request, err := staple.NewRequest(t.Leaf, t.Issuer)
+	request, err := t.request()
 	if err != nil {
 		return nil, &failure{reason: Request, err: err}
 	}

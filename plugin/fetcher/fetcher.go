@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"container/heap"
 	"context"
+	"iter"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
@@ -34,6 +34,7 @@ type Fetcher struct {
 	mu     sync.Mutex
 	items  map[string]*item
 	due    dueQueue
+	round  uint32 // of Set
 	counts Counts
 	// looked is when Run looked for what is due.
 	looked time.Time
@@ -45,51 +46,6 @@ type Fetcher struct {
 	complaints map[string]*complaint
 	remarks    map[string][]string
 	clocks     map[string]Clock
-}
-
-// item is a target with what is known of it. Its fields change under the
-// fetcher's mu; while busy is set, only the one whose turn it is changes those
-// about the response.
-type item struct {
-	target Target
-	// also are further targets of the same certificate, under other names.
-	also []Target
-
-	// read says that the store was read since the target or its settings came.
-	read bool
-	// replace says that what the store holds is not the CA's word.
-	replace bool
-	// held is the newest verified response, nil if there is none.
-	held *record.Staple
-
-	outcome, reason string
-	err             error
-	failures        int
-	since           time.Time
-	told            time.Time // of the last trouble that was reported; zero: none is
-	mentioned       bool      // that nothing is fetched for it
-	// complaint is the one that counts this item while it fails; said are the
-	// reasons that were logged of it, hinted that it fails as new ones do.
-	complaint *complaint
-	said      []string
-	hinted    bool
-	asked     time.Time
-
-	// versions are what responders call what they gave last, by URL; bypass is
-	// the last try to get past their caches.
-	versions map[string]version
-	bypass   bypass
-
-	// waits is the host that the next turn waits for; "": none.
-	waits string
-
-	busy  bool
-	gone  bool // no target any more
-	again bool // a change came while busy
-	// forced are those who wait for the next turn, which asks in any case.
-	forced []func(Result)
-	next   time.Time // zero: never
-	index  int       // in the queue; -1: not there
 }
 
 // New makes a Fetcher without targets.
@@ -119,63 +75,58 @@ func New(c Config) *Fetcher {
 // store holds, so that nothing fresh is fetched. Of several targets with one id
 // the first that is not announced counts.
 func (f *Fetcher) Set(targets []Target) {
-	wanted, order := byID(targets)
-	f.mu.Lock()
-	for id, it := range f.items {
-		if wanted[id] == nil {
-			f.drop(it)
+	f.SetEach(func(yield func(Target) bool) {
+		for _, announced := range []bool{false, true} {
+			for _, t := range targets {
+				if t.Announced == announced && !yield(t) {
+					return
+				}
+			}
 		}
+	})
+}
+
+// SetEach is Set for targets that are made one by one, those that are not
+// announced before the others. targets must not call the fetcher.
+func (f *Fetcher) SetEach(targets iter.Seq[Target]) {
+	f.mu.Lock()
+	f.round++
+	var settings interned
+	for t := range targets {
+		if t.Leaf == nil && t.announcement == nil {
+			continue
+		}
+		t.Settings = t.Settings.withDefaults()
+		if it := f.items[t.ID]; it != nil && it.round == f.round {
+			it.alias(t)
+			continue
+		}
+		f.put(t, settings.one(t.Settings))
 	}
-	all := make([]Target, 0, len(order))
-	for _, id := range order {
-		w := wanted[id]
-		all = append(all, w[0])
-		f.put(w[0], w[1:])
+	limits := newLimits()
+	for _, it := range f.items {
+		if it.round != f.round {
+			f.drop(it)
+			continue
+		}
+		limits.add(it.target())
 	}
-	limits := limitsOf(all)
 	f.forgetComplaints(limits)
 	f.forgetRemarks(limits)
 	f.mu.Unlock()
-	f.limits.Store(&limits)
+	f.limits.Store((*map[string]limit)(&limits))
 	f.hosts.keep(limits)
 	f.wakeUp()
 }
 
-// byID groups targets by certificate, the one that counts first.
-func byID(targets []Target) (map[string][]Target, []string) {
-	groups := make(map[string][]Target, len(targets))
-	var order []string
-	for _, t := range targets {
-		if t.Leaf == nil {
-			continue
-		}
-		t.Settings = t.Settings.withDefaults()
-		if groups[t.ID] == nil {
-			order = append(order, t.ID)
-		}
-		groups[t.ID] = append(groups[t.ID], t)
-	}
-	for _, g := range groups {
-		slices.SortStableFunc(g, func(a, b Target) int { return cmp.Compare(order01(a.Announced), order01(b.Announced)) })
-	}
-	return groups, order
-}
-
-func order01(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 func (f *Fetcher) drop(it *item) {
 	it.gone = true
-	delete(f.items, it.target.ID)
-	f.content(it, f.c.Now())
+	delete(f.items, it.id)
 	f.unqueue(it)
-	if !it.told.IsZero() {
-		f.out.trouble(it.target.ID, nil)
+	if it.told() {
+		f.out.trouble(it.id, nil)
 	}
+	f.content(it, f.c.Now())
 	if !it.busy {
 		it.dismiss()
 	}
@@ -185,26 +136,34 @@ func (f *Fetcher) drop(it *item) {
 // wanted no more.
 func (it *item) dismiss() {
 	for _, tell := range it.forced {
-		tell(Result{Target: it.target, Outcome: NotApplicable})
+		tell(Result{Target: it.target(), Outcome: NotApplicable})
 	}
 	it.forced = nil
 }
 
-func (f *Fetcher) put(t Target, also []Target) {
+func (f *Fetcher) put(t Target, settings *Settings) {
 	it, known := f.items[t.ID]
 	if !known {
-		it = &item{index: -1}
+		it = &item{index: -1, id: t.ID}
 		f.items[t.ID] = it
 	}
-	changed := !known || !sameQuestion(it.target, t) || it.target.Settings.MaxDelay != t.Settings.MaxDelay || it.target.Settings.MinDelay != t.Settings.MinDelay
-	if known && !sameQuestion(it.target, t) {
-		f.hosts.forget(t.urls()) // what failed may work with these settings
+	it.round = f.round
+	changed := !known
+	if known {
+		old := it.target()
+		same := sameQuestion(old, t)
+		changed = !same || old.Settings.MaxDelay != t.Settings.MaxDelay || old.Settings.MinDelay != t.Settings.MinDelay
+		if !same {
+			f.hosts.forget(t.urls()) // what failed may work with these settings
+		}
+		if t.pair == nil {
+			t.pair = old.pair
+		}
 	}
-	if t.Pair == nil {
-		t.Pair = it.target.Pair
+	if t.announcement == nil {
+		t.pair = t.pair.On(t.Leaf, t.Issuer)
 	}
-	t.Pair = t.Pair.On(t.Leaf, t.Issuer)
-	it.target, it.also = t, also
+	it.aim(t, settings)
 	if !changed {
 		return
 	}
@@ -280,21 +239,42 @@ func (f *Fetcher) Each(visit func(State)) {
 }
 
 func (it *item) state() State {
+	t := it.target()
 	s := State{
-		ID: it.target.ID, Job: it.target.Job, Name: it.target.Name, Names: it.target.Names,
-		MustStaple: it.target.MustStaple, Announced: it.target.Announced,
-		Outcome: it.outcome, Reason: it.reason, Failures: it.failures, Since: it.since,
-		Asked: it.asked, Next: it.next, Busy: it.busy,
+		ID: t.ID, Job: t.Job, Name: t.Name, Names: t.hostNames(), MustStaple: t.MustStaple, Announced: t.Announced,
+		Outcome: it.outcome, Reason: it.reason, Failures: it.failures(), Asked: it.asked, Next: it.next, Busy: it.busy,
 	}
-	if it.err != nil {
-		s.Error = it.err.Error()
+	if it.failing != nil {
+		s.Since = it.failing.since
+		if it.failing.err != nil {
+			s.Error = it.failing.err.Error()
+		}
 	}
-	if it.held != nil {
-		m := it.held.Meta
-		s.Status, s.ThisUpdate, s.NextUpdate, s.Until = m.Status, m.ThisUpdate, m.NextUpdate, m.Until
-		s.RevokedAt, s.RevocationReason = m.RevokedAt, m.RevocationReason
+	if h := it.held; h != nil {
+		s.Status, s.ThisUpdate, s.NextUpdate, s.Until = h.status, timeOf(h.this), timeOf(h.next), timeOf(h.until)
+		s.RevokedAt, s.RevocationReason = timeOf(h.revoked), h.revocationReason
 	}
 	return s
+}
+
+// Len is how many targets there are.
+func (f *Fetcher) Len() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.items)
+}
+
+// Held is how many of the held responses have this status.
+func (f *Fetcher) Held(status staple.Status) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := 0
+	for _, it := range f.items {
+		if it.held != nil && it.held.status == string(status) {
+			n++
+		}
+	}
+	return n
 }
 
 // Counts are the totals since the fetcher was made.
@@ -302,14 +282,6 @@ func (f *Fetcher) Counts() Counts {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.counts.clone()
-}
-
-// end is when what is held ends, zero if nothing is held.
-func (it *item) end() time.Time {
-	if it.held == nil {
-		return time.Time{}
-	}
-	return it.held.Meta.Until
 }
 
 // dueQueue is a heap of the items that are not busy, the next turn on top, and

@@ -46,6 +46,7 @@ type turn struct {
 	at     int  // the URL that is asked
 	how    how  // it is asked
 	found  bool // the store was read in this turn
+	stored bool // what is held is in the store
 	// second is a verified response that may be one that a cache kept too long.
 	second *reply
 	// freshUntil is that of the response that was received.
@@ -57,7 +58,7 @@ type turn struct {
 	forced   []func(Result)
 	delivery *delivery
 	// tried is what a dry round fetched.
-	tried *record.Staple
+	tried *held
 	// what failed so far
 	errs   []error
 	reason string
@@ -73,7 +74,8 @@ type turn struct {
 // begin starts the turn of a busy item.
 func (r *round) begin(it *item) {
 	r.f.mu.Lock()
-	t := &turn{round: r, it: it, target: it.target, urls: it.target.urls()}
+	t := &turn{round: r, it: it, target: it.target()}
+	t.urls = t.target.urls()
 	read := it.read
 	t.forced, it.forced = it.forced, nil
 	r.f.mu.Unlock()
@@ -81,7 +83,7 @@ func (r *round) begin(it *item) {
 	switch {
 	case t.target.Settings.Off:
 		t.rest(Off, "")
-	case now.After(t.target.Leaf.NotAfter):
+	case now.After(t.target.notAfter()):
 		t.rest(NotApplicable, CertificateExpired)
 	case len(t.urls) == 0:
 		t.rest(NotApplicable, NoResponder)
@@ -116,13 +118,15 @@ func (t *turn) read() {
 	t.found, t.it.read, t.it.replace = true, true, err != nil && !genuine(err)
 	if t.it.held != nil {
 		// In memory may be what could not be stored, judged by other settings.
-		if _, err := learn(*t.it.held, t.target, t.f.c.Now(), t.f.verify); err != nil {
+		if kept := t.it.held.staple; kept == nil {
+			t.it.held = nil // the store has it, or something else by now
+		} else if _, err := learn(*kept, t.target, t.f.c.Now(), t.f.verify); err != nil {
 			t.it.held = nil
 		}
 	}
-	if facts != nil && (t.it.held == nil || !t.it.held.Meta.Supersedes(st.Meta)) {
+	if facts != nil && (t.it.held == nil || !t.it.held.meta().Supersedes(st.Meta)) {
 		st.Meta.Until = facts.Until // the schedule goes by what the response says
-		t.it.held = &st
+		t.it.held, t.stored = hold(&st), true
 	}
 	t.f.mu.Unlock()
 	t.askOrRest()
@@ -130,9 +134,9 @@ func (t *turn) read() {
 
 func (t *turn) askOrRest() {
 	t.f.mu.Lock()
-	fresh := t.it.held != nil && t.it.failures == 0 && len(t.forced) == 0 && t.fresh(t.it.life(), t.target.pace(), t.found)
+	fresh := t.it.held != nil && t.it.failures() == 0 && len(t.forced) == 0 && t.fresh(t.it.life(), t.target.pace(), t.found)
 	if (fresh || t.f.c.Prompt && t.it.held != nil) && t.found && t.again && !t.it.gone {
-		t.f.out.publish(*t.it.held)
+		t.f.out.publish(*t.it.held.staple)
 	}
 	t.f.mu.Unlock()
 	if fresh {
@@ -162,17 +166,17 @@ func (t *turn) received(st record.Staple) {
 	t.f.mu.Lock()
 	held, replace := t.it.held, t.it.replace
 	t.f.mu.Unlock()
-	t.wasRevoked = held != nil && held.Meta.Status == string(staple.Revoked)
-	if held != nil && !st.Meta.Supersedes(held.Meta) {
+	t.wasRevoked = held != nil && held.status == string(staple.Revoked)
+	if held != nil && !st.Meta.Supersedes(held.meta()) {
 		reason := ""
-		if st.Meta.ThisUpdate.Before(held.Meta.ThisUpdate) {
+		if st.Meta.ThisUpdate.Before(held.life().this) {
 			reason = Older
 		}
 		t.settle(Unchanged, reason)
 		return
 	}
 	if t.dry {
-		t.tried = &st
+		t.tried = hold(&st)
 		t.settle(Fetched, "")
 		return
 	}
@@ -196,7 +200,7 @@ func (t *turn) store(st record.Staple, replace bool) {
 		return
 	}
 	t.f.mu.Lock()
-	t.it.held, t.it.replace = &st, false
+	t.it.held, t.it.replace = hold(&st), false
 	// Under mu, so that a target that was dropped meanwhile is not published.
 	if !t.it.gone {
 		t.deliver(st)
@@ -221,6 +225,7 @@ func (t *turn) keep(st record.Staple, replace bool) bool {
 			"certificate", t.target.label(), "id", st.ID, "reason", Stored, "error", err)
 		return true
 	}
+	t.stored = changed
 	if !changed {
 		// Something newer came into the store past us: it is read next time.
 		t.f.mu.Lock()
@@ -231,7 +236,7 @@ func (t *turn) keep(st record.Staple, replace bool) bool {
 }
 
 // holds is what the turn ends with: in a dry round, what would be held. Nil: nothing.
-func (t *turn) holds() *record.Staple {
+func (t *turn) holds() *held {
 	if t.tried != nil {
 		return t.tried
 	}
@@ -241,12 +246,12 @@ func (t *turn) holds() *record.Staple {
 // pace is the target's.
 func (t Target) pace() pace { return pace{min: t.Settings.MinDelay, max: t.Settings.MaxDelay} }
 
-// life is that of what is held, which must be there.
-func (it *item) life() life { return lifeOf(it.held) }
-
-func lifeOf(st *record.Staple) life {
-	return life{this: st.Meta.ThisUpdate, until: st.Meta.Until}
+// slim lets go of what the store has anyway, once a turn of a certificate of
+// which there may be very many is over. A pass ends soon; what is not in the
+// store is kept. The caller holds mu.
+func (t *turn) slim() {
+	it := t.it
+	if t.patient && t.stored && it.announcement != nil && it.held != nil && it.held.staple != nil {
+		it.held = it.held.rest()
+	}
 }
-
-// alive reports whether what is held still serves at now.
-func (it *item) alive(now time.Time) bool { return it.held != nil && it.held.Meta.Until.After(now) }

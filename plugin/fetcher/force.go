@@ -37,7 +37,7 @@ func (f *Fetcher) force(ids []string, tell func(Result)) (known int) {
 		seen[id] = true
 		known++
 		it.forced = append(it.forced, tell)
-		f.hosts.again(it.target.urls())
+		f.hosts.again(it.target().urls())
 		if it.busy { // what is asked by now may be from before
 			it.again = true
 			continue

@@ -22,7 +22,7 @@ func TestWhatHalvesTheWindow(t *testing.T) {
 			a.Settings.Timeout = time.Second
 			s.f.Set([]Target{a})
 			r := s.f.Pass(t.Context(), PassOptions{Force: true})[0]
-			if window := s.f.hosts.get(hostOf(url)).window; window != want {
+			if window := s.f.hosts.get(hostOf(url), firstWindow).window; window != want {
 				t.Errorf("%v at a time after %s %s, want %v", window, r.Outcome, r.Reason, want)
 			}
 		})

@@ -54,8 +54,10 @@ func signalOfRefusal(reason string, retryAfter time.Duration) signal {
 
 const (
 	// firstWindow is how many exchanges go on at a time with a host of which
-	// nothing is known.
+	// nothing is known, where at most 32 may. Where more may, somebody has said
+	// what the responder bears: then it is an eighth, up to mostFirst.
 	firstWindow = 4
+	mostFirst   = 16
 	// mostInVain is how many exchanges in a row may fail before a pass gives
 	// up on a host.
 	mostInVain = 16
@@ -193,10 +195,13 @@ func (hs *hosts) forget(urls []string) {
 	}
 }
 
-func (hs *hosts) get(name string) *host {
+// first is the window to begin with, where most exchanges may go on at a time.
+func first(most int) int { return min(max(firstWindow, min(most/8, mostFirst)), most) }
+
+func (hs *hosts) get(name string, most int) *host {
 	h, ok := hs.byName[name]
 	if !ok {
-		h = &host{window: firstWindow, threshold: 1 << 16}
+		h = &host{window: float64(first(most)), threshold: 1 << 16}
 		hs.byName[name] = h
 	}
 	return h
@@ -205,7 +210,7 @@ func (hs *hosts) get(name string) *host {
 func (hs *hosts) learn(name string, s seen) (paused, recovered bool) {
 	hs.mu.Lock()
 	defer hs.mu.Unlock()
-	return hs.get(name).learn(s)
+	return hs.get(name, firstWindow).learn(s)
 }
 
 // begin starts a round: what was in vain before does not count in it.
@@ -239,11 +244,8 @@ func (hs *hosts) again(urls []string) {
 func (hs *hosts) concurrency(name string, most int) int {
 	hs.mu.Lock()
 	defer hs.mu.Unlock()
-	h := hs.byName[name]
-	switch {
-	case h == nil:
-		return min(firstWindow, most)
-	case h.paused:
+	h := hs.get(name, most)
+	if h.paused {
 		return 1
 	}
 	return min(max(int(h.window), 1), most)

@@ -95,6 +95,7 @@ func TestOneCertificatesTroubleIsNotItsHosts(t *testing.T) {
 
 // The load on a responder host, with answers that take a second each.
 func TestConcurrencyFollowsWhatAHostBears(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)
 		var running, most atomic.Int64
@@ -138,6 +139,7 @@ func TestConcurrencyFollowsWhatAHostBears(t *testing.T) {
 }
 
 func TestADeadHostIsAskedOnceInAWhile(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)
 		var targets []Target
@@ -249,7 +251,7 @@ func TestRetryAfterHoldsForAllOfAHost(t *testing.T) {
 			// All are due, as far as they know; the host is not to be asked.
 			s.f.mu.Lock()
 			for _, it := range s.f.items {
-				it.failures = 1 // not fresh
+				it.failing = &failing{count: 1} // not fresh
 				s.f.queue(it, now)
 			}
 			s.f.mu.Unlock()
@@ -264,6 +266,15 @@ func TestRetryAfterHoldsForAllOfAHost(t *testing.T) {
 	}
 }
 
+func TestTheFirstWindow(t *testing.T) {
+	for most, want := range map[int]int{1: 1, 3: 3, 4: 4, 32: 4, 64: 8, 128: 16, 1000: 16} {
+		hs := newHosts()
+		if got := hs.concurrency("host", most); got != want || first(most) != want {
+			t.Errorf("%d of %d, want %d", got, most, want)
+		}
+	}
+}
+
 // A host of which nothing is known gets few requests, however many may be sent.
 func TestAHostIsBegunWithGently(t *testing.T) {
 	s := realScene(t)
@@ -274,19 +285,19 @@ func TestAHostIsBegunWithGently(t *testing.T) {
 	}))
 	fast := serve(t, s.ca.Responder(testca.ResponderOptions{}))
 	var targets []Target
-	for i := range 40 {
+	for i := range 60 {
 		target := s.target(fmt.Sprintf("c%02d", i), []string{slow.URL, fast.URL}[i%2])
 		target.Settings = Settings{Concurrency: 128, Timeout: time.Minute}
 		targets = append(targets, target)
 	}
 	s.f.Set(targets)
 	stop := s.run(s.f)
-	for range firstWindow {
+	for range first(128) {
 		<-blocked
 	}
-	until(t, "all of the fast host's are published", func() bool { return len(s.memory.publications()) == 20 })
+	until(t, "all of the fast host's are published", func() bool { return len(s.memory.publications()) == 30 })
 	if n := len(blocked); n != 0 {
-		t.Errorf("%d more than %d at a time", n, firstWindow)
+		t.Errorf("%d more than %d at a time", n, first(128))
 	}
 	stop()
 }

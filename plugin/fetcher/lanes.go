@@ -21,21 +21,22 @@ type limit struct {
 // stored is the lane in which data_dir is read; no host has a space in it.
 const stored = "data_dir (no host)"
 
-// limitsOf are the limits of each responder host: the smallest ones of its
-// targets.
-func limitsOf(targets []Target) map[string]limit {
-	limits := map[string]limit{stored: {concurrency: runtime.GOMAXPROCS(0), rate: rate.Inf}}
-	for _, t := range targets {
-		for _, u := range t.urls() {
-			host := hostOf(u)
-			l := limit{concurrency: t.Settings.Concurrency, rate: rate.Limit(t.Settings.Rate)}
-			if old, ok := limits[host]; ok {
-				l = limit{concurrency: min(l.concurrency, old.concurrency), rate: min(l.rate, old.rate)}
-			}
-			limits[host] = l
+// limits are those of each responder host: the smallest ones of its targets.
+type limits map[string]limit
+
+func newLimits() limits {
+	return limits{stored: {concurrency: runtime.GOMAXPROCS(0), rate: rate.Inf}}
+}
+
+func (ls limits) add(t Target) {
+	for _, u := range t.urls() {
+		host := hostOf(u)
+		l := limit{concurrency: t.Settings.Concurrency, rate: rate.Limit(t.Settings.Rate)}
+		if old, ok := ls[host]; ok {
+			l = limit{concurrency: min(l.concurrency, old.concurrency), rate: min(l.rate, old.rate)}
 		}
+		ls[host] = l
 	}
-	return limits
 }
 
 // lanes are queues of jobs, one for each responder host, with workers of their

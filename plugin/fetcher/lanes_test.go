@@ -19,7 +19,10 @@ func TestLimitsAreTheSmallestOfAHostsTargets(t *testing.T) {
 	a.Settings = Settings{Concurrency: 8, Rate: 10}
 	b.Settings = Settings{Concurrency: 4, Rate: 100}
 	c.Settings = Settings{}.withDefaults()
-	limits := limitsOf([]Target{a, b, c})
+	limits := newLimits()
+	for _, t := range []Target{a, b, c} {
+		limits.add(t)
+	}
 	delete(limits, stored)
 	want := map[string]limit{"one.example.com": {concurrency: 4, rate: 10}, "two.example.com:8443": {concurrency: 4, rate: 100}, "": {concurrency: 32, rate: 200}}
 	if !maps.Equal(limits, want) {

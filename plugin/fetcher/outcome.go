@@ -57,7 +57,7 @@ func (t *turn) settle(outcome, reason string) {
 func (t *turn) next(h history) time.Time {
 	var l life
 	if held := t.holds(); held != nil {
-		l = lifeOf(held)
+		l = held.life()
 	}
 	return next(l, h, t.f.c.Now(), t.target.pace(), t.f.c.Rand())
 }
@@ -65,10 +65,7 @@ func (t *turn) next(h history) time.Time {
 // tell logs a response.
 func (t *turn) tell(outcome, reason string) {
 	level, message := hclog.Debug, "response is unchanged"
-	var m record.Meta
-	if held := t.holds(); held != nil {
-		m = held.Meta
-	}
+	m := t.holds().meta()
 	switch revoked := m.Status == string(staple.Revoked); {
 	case outcome == Fetched && revoked && !t.wasRevoked:
 		level, message = hclog.Error, "certificate is revoked"
@@ -78,13 +75,15 @@ func (t *turn) tell(outcome, reason string) {
 		level, message = hclog.Info, "certificate is no longer revoked"
 	case outcome == Fetched:
 		level, message = hclog.Info, "new response"
-	case t.it.failures > 0:
+	case t.it.failures() > 0:
 		level = hclog.Info
 	}
 	args := []any{"certificate", t.target.label(), "id", t.target.ID, "status", m.Status}
 	args = stamped(args, "this_update", m.ThisUpdate)
 	args = stamped(args, "until", m.Until)
-	args = append(args, "responder", m.Responder)
+	if m.Responder != "" { // of what the store alone has
+		args = append(args, "responder", m.Responder)
+	}
 	if reason != "" {
 		args = append(args, "reason", reason)
 	}
@@ -94,8 +93,8 @@ func (t *turn) tell(outcome, reason string) {
 			args = append(args, "revocation_reason", m.RevocationReason)
 		}
 	}
-	if t.it.failures > 0 {
-		args = append(args, "failures_before", t.it.failures)
+	if t.it.failures() > 0 {
+		args = append(args, "failures_before", t.it.failures())
 	}
 	t.f.c.Logger.Log(level, message, args...)
 }
@@ -120,8 +119,7 @@ func (t *turn) recovered() {
 	if !it.gone {
 		t.f.out.trouble(t.target.ID, nil)
 	}
-	it.failures, it.since, it.told = 0, time.Time{}, time.Time{}
-	it.reason, it.err, it.waits = "", nil, ""
+	it.failing, it.reason = nil, ""
 }
 
 // fail ends a turn in which no responder gave a verified response. What is held
@@ -130,27 +128,28 @@ func (t *turn) fail() {
 	t.f.mu.Lock()
 	defer t.f.mu.Unlock()
 	now, it := t.f.c.Now(), t.it
-	changed := it.failures == 0 || it.reason != t.reason
-	if it.failures == 0 {
-		it.since = now
+	if it.failing == nil {
+		it.failing = &failing{since: now}
 	}
-	if t.asked || it.failures == 0 {
-		it.failures++
+	failing := it.failing
+	changed := failing.count == 0 || it.reason != t.reason
+	if t.asked || failing.count == 0 {
+		failing.count++
 	}
-	it.waits = t.waits
-	it.reason, it.err = t.reason, errors.Join(t.errs...)
+	failing.waits = t.waits
+	it.reason, failing.err = t.reason, errors.Join(t.errs...)
 	quick := t.settlingIn(now)
-	t.complain(now, quick && now.Sub(it.since) < calmFor)
-	if !t.dry && !it.gone && (changed || now.Sub(it.told).Abs() >= tellEvery) {
-		it.told = now
+	t.complain(now, quick && now.Sub(failing.since) < calmFor)
+	if !t.dry && !it.gone && (changed || now.Sub(failing.told).Abs() >= tellEvery) {
+		failing.told = now
 		t.f.out.trouble(t.target.ID, &record.Trouble{
-			Format: record.Format, Reason: it.reason, Error: it.err.Error(), Since: it.since, Last: now,
-			Failures: it.failures, Job: t.target.Job, Name: t.target.Name, Names: t.target.Names,
+			Format: record.Format, Reason: it.reason, Error: failing.err.Error(), Since: failing.since, Last: now,
+			Failures: failing.count, Job: t.target.Job, Name: t.target.Name, Names: t.target.hostNames(),
 			MustStaple: t.target.MustStaple,
 		})
 	}
-	t.end(Result{Outcome: Failed, Reason: it.reason, Err: it.err, Kept: it.alive(now)}, t.next(history{
-		failures: it.failures, quick: quick, waits: t.waits != "", own: t.own, opens: t.opens,
+	t.end(Result{Outcome: Failed, Reason: it.reason, Err: failing.err, Kept: it.alive(now)}, t.next(history{
+		failures: failing.count, quick: quick, waits: t.waits != "", own: t.own, opens: t.opens,
 	}))
 }
 
@@ -160,7 +159,7 @@ func (t *turn) settlingIn(now time.Time) bool {
 	if t.reason != string(staple.Unauthorized) && t.reason != Unknown {
 		return false
 	}
-	return now.Sub(t.target.Leaf.NotBefore) < settleIn
+	return now.Sub(t.target.notBefore()) < settleIn
 }
 
 // end finishes the turn, with the fetcher's mu held.
@@ -184,13 +183,11 @@ func (t *turn) end(r Result, next time.Time) {
 		t.f.queue(it, next)
 	}
 	r.Target, r.Next = t.target, it.next
-	if held := t.holds(); held != nil {
-		st := *held
-		r.Staple = &st
-	}
+	r.Staple = t.holds().result(t.target.ID)
 	t.answer(r)
 	t.finished(it, r)
 	if t.f.c.Ended != nil && !it.gone && !t.dry {
 		t.f.c.Ended(r)
 	}
+	t.slim()
 }

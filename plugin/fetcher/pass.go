@@ -83,7 +83,7 @@ func (f *Fetcher) choose(only func(Target) bool) []chosen {
 	defer f.mu.Unlock()
 	var list []chosen
 	for _, it := range f.items {
-		for _, t := range append([]Target{it.target}, it.also...) {
+		for _, t := range it.targets() {
 			if only == nil || only(t) {
 				f.unqueue(it)
 				it.busy = true
@@ -119,9 +119,6 @@ func (f *Fetcher) unfinished(ctx context.Context, it *item) Result {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		r.Reason = string(responder.Canceled)
 	}
-	if it.held != nil {
-		st := *it.held
-		r.Staple = &st
-	}
+	r.Staple = it.held.result(it.id)
 	return r
 }

@@ -74,7 +74,8 @@ type Result struct {
 	Err    error
 	// Kept says that after a failure a held response still serves.
 	Kept bool
-	// Staple is what is held after the turn, nil if nothing is.
+	// Staple is what is held after the turn, nil if nothing is. Of one that the
+	// store alone has it is what decides what supersedes it.
 	Staple *record.Staple
 	// Next is when the certificate's next turn would be; zero: never.
 	Next time.Time

@@ -78,7 +78,7 @@ func (f *Fetcher) takeDue() ([]*item, time.Duration) {
 // clockWentBack brings turns near again that are further away than any pause.
 func (f *Fetcher) clockWentBack(now time.Time) {
 	for _, it := range f.items {
-		if most := it.target.Settings.MaxDelay; it.index >= 0 && it.next.Sub(now) > most {
+		if most := it.settings.MaxDelay; it.index >= 0 && it.next.Sub(now) > most {
 			f.queue(it, now.Add(time.Duration(f.c.Rand()*float64(most))))
 		}
 	}

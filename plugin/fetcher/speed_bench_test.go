@@ -98,11 +98,11 @@ func newFleet(b *testing.B, n int, delay time.Duration) *fleet {
 	b.Cleanup(f.client.Close)
 	for _, c := range issued {
 		// A leader proves who issued a certificate when it is announced.
-		pair, err := Announced(staple.ID(c.Leaf), record.Certificate{Leaf: c.Leaf.Raw, Issuer: f.issuer.Raw}, nil, time.Now())
+		pair, err := announced(staple.ID(c.Leaf), record.Certificate{Leaf: c.Leaf.Raw, Issuer: f.issuer.Raw}, nil, time.Now())
 		if err != nil {
 			b.Fatal(err)
 		}
-		f.targets = append(f.targets, Target{ID: staple.ID(c.Leaf), Leaf: c.Leaf, Issuer: f.issuer, Pair: pair.On(c.Leaf, f.issuer), Name: c.Name,
+		f.targets = append(f.targets, Target{ID: staple.ID(c.Leaf), Leaf: c.Leaf, Issuer: f.issuer, pair: pair.On(c.Leaf, f.issuer), Name: c.Name,
 			Settings: Settings{Concurrency: 128, Rate: 10000}})
 		request := httptest.NewRequest(http.MethodGet, f.question(c.Leaf), nil)
 		answer := httptest.NewRecorder()

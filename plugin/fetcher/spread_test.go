@@ -109,6 +109,7 @@ func (c *crowd) asked(window time.Duration) (order []int, most int) {
 
 // TestTenThousandWithNothingHeld has them fetched at the rate that is set.
 func TestTenThousandWithNothingHeld(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t)
 		c.targets[crowded-1].MustStaple = true
@@ -131,6 +132,7 @@ func TestTenThousandWithNothingHeld(t *testing.T) {
 // TestTenThousandThatAreFresh has them spread over the time that they have, and
 // those that end soon asked for before they do.
 func TestTenThousandThatAreFresh(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t)
 		start := time.Now()
@@ -165,6 +167,7 @@ func TestTenThousandThatAreFresh(t *testing.T) {
 // TestTenThousandAfterAnOutage has the responder away for hours: it is asked at
 // the rate that is set when it is back, first for those that end first.
 func TestTenThousandAfterAnOutage(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t)
 		start := time.Now()

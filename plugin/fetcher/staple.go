@@ -19,14 +19,14 @@ func NewStaple(f *staple.Facts, t Target, responder string) record.Staple {
 		Format:           record.Format,
 		SHA256:           f.SHA256(),
 		Serial:           f.Serial(),
-		Issuer:           t.Leaf.Issuer.String(),
+		Issuer:           t.issuerName(),
 		Status:           string(f.Status),
 		ThisUpdate:       f.ThisUpdate,
 		NextUpdate:       f.NextUpdate,
 		Until:            f.Until,
 		RevokedAt:        f.RevokedAt,
 		RevocationReason: f.RevocationReason,
-		Names:            t.Names,
+		Names:            t.hostNames(),
 		Responder:        responder,
 		Job:              t.Job,
 		Name:             t.Name,
@@ -62,7 +62,13 @@ func learn(st record.Staple, t Target, now time.Time, verify func([]byte, Target
 }
 
 func verify(der []byte, t Target, now time.Time) (*staple.Facts, error) {
-	return t.Pair.On(t.Leaf, t.Issuer).Verify(der, staple.Options{
+	pair := t.pair
+	if t.announcement != nil {
+		pair = t.announcement.brief.Pair()
+	} else {
+		pair = pair.On(t.Leaf, t.Issuer)
+	}
+	return pair.Verify(der, staple.Options{
 		Now:                 now,
 		AllowSHA1Signatures: t.Settings.AllowSHA1Signatures,
 		TrustedResponders:   t.Settings.TrustedResponders,

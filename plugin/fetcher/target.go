@@ -79,9 +79,52 @@ type Target struct {
 	// not lead to private addresses, and only our own Settings count.
 	Announced bool
 	Settings  Settings
-	// Pair is Leaf and Issuer, where it was proven before that they belong
+
+	// announcement stands for Leaf, which is nil then, and names for Names.
+	announcement *Announcement
+	names        string
+	// pair is Leaf and Issuer, where it was proven before that they belong
 	// together; nil: the first response to come proves it.
-	Pair *staple.Pair
+	pair *staple.Pair
+}
+
+// notBefore and notAfter are the certificate's.
+func (t Target) notBefore() time.Time {
+	if t.announcement != nil {
+		return t.announcement.brief.NotBefore()
+	}
+	return t.Leaf.NotBefore
+}
+
+func (t Target) notAfter() time.Time {
+	if t.announcement != nil {
+		return t.announcement.brief.NotAfter()
+	}
+	return t.Leaf.NotAfter
+}
+
+// hostNames are the certificate's.
+func (t Target) hostNames() []string {
+	if t.names != "" {
+		return strings.Split(t.names, "\n")
+	}
+	return t.Names
+}
+
+// issuerName is its issuer's, for people.
+func (t Target) issuerName() string {
+	if t.announcement != nil {
+		return t.Issuer.Subject.String() // the same: it has signed the certificate
+	}
+	return t.Leaf.Issuer.String()
+}
+
+// request is the OCSP request for it.
+func (t Target) request() ([]byte, error) {
+	if t.announcement != nil {
+		return t.announcement.brief.Request()
+	}
+	return staple.NewRequest(t.Leaf, t.Issuer)
 }
 
 // maxURLs is how many of a certificate's responder URLs are asked.
@@ -90,7 +133,11 @@ const maxURLs = 8
 // urls are the responders to ask, in order.
 func (t Target) urls() []string {
 	urls := t.Settings.Responders
-	if len(urls) == 0 {
+	switch {
+	case len(urls) > 0:
+	case t.announcement != nil:
+		urls = *t.announcement.responders
+	default:
 		urls = t.Leaf.OCSPServer
 	}
 	return urls[:min(len(urls), maxURLs)]

@@ -112,7 +112,7 @@ fetch {
   allow_private_addresses = false # for announced certificates and redirects
   allow_sha1_signatures   = false
 
-  concurrency = 32  # exchanges at a time with one responder at most; it begins with 4
+  concurrency = 32  # exchanges at a time with one responder at most; it begins with an eighth, 4 to 16
   rate        = 200 # and per second
 }
 

@@ -1,0 +1,150 @@
+package plugin
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/consul-ocsp/consul-ocsp/consul"
+	"github.com/consul-ocsp/consul-ocsp/hclconfig"
+	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+)
+
+// hearingScene is a CA, and a holding that hears of its certificates.
+type hearingScene struct {
+	t  *testing.T
+	ca *testca.CA
+	p  *plan
+	h  *holding
+}
+
+func newHearingScene(t *testing.T) *hearingScene {
+	t.Helper()
+	ca, err := testca.Init(t.TempDir(), testca.InitOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &plan{cfg: &hclconfig.Config{}}
+	return &hearingScene{t: t, ca: ca, p: p, h: &holding{logger: hclog.NewNullLogger(), plan: p}}
+}
+
+func (s *hearingScene) issue(name string) (string, record.Certificate, *testca.Issued) {
+	s.t.Helper()
+	c, err := s.ca.Issue([]string{name + ".example.com"}, testca.IssueOptions{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r := record.Certificate{Leaf: c.Leaf.Raw, Issuer: s.ca.Certificate().Raw, Job: "edge", Name: name}
+	return r.ID(), r, c
+}
+
+// names are those of the targets.
+func (s *hearingScene) names() string {
+	var names []string
+	for t := range s.h.targets() {
+		names = append(names, t.Name)
+	}
+	slices.Sort(names)
+	return strings.Join(names, " ")
+}
+
+// What two datacenters announce is held once; what one of them no longer does,
+// until the other does not either. A new term takes the place of the one before
+// when all was told, not earlier.
+func TestHearingOfSeveralDatacenters(t *testing.T) {
+	s := newHearingScene(t)
+	idA, a, _ := s.issue("a")
+	idB, b, _ := s.issue("b")
+	changes := 0
+	here, there := s.h.hear(s.p, "", func() { changes++ }), s.h.hear(s.p, "dc2", func() { changes++ })
+	here.Take(idA, a)
+	if s.names() != "" {
+		t.Error("a part was taken for all")
+	}
+	here.Changed(consul.Announcements{})
+	there.Take(idA, a)
+	there.Take(idB, b)
+	there.Changed(consul.Announcements{})
+	if got := s.names(); got != "a b" || changes != 2 || !s.h.has(idA) || !s.h.has(idB) {
+		t.Errorf("%s after %d changes", got, changes)
+	}
+	there.Changed(consul.Announcements{Gone: []string{idA, idB}})
+	if got := s.names(); got != "a" {
+		t.Errorf("%s", got)
+	}
+	again := s.h.hear(s.p, "", func() {})
+	again.Take(idB, b)
+	if got := s.names(); got != "a" {
+		t.Errorf("%s, before all was told", got)
+	}
+	again.Changed(consul.Announcements{})
+	if got := s.names(); got != "b" || s.h.has(idA) {
+		t.Errorf("%s", got)
+	}
+	if target, ok := s.h.target(idB); !ok || target.Name != "b" || !target.Announced {
+		t.Errorf("%+v", target)
+	}
+}
+
+// The agent's own certificate counts before what was announced, and what is
+// refused is told with its reason.
+func TestHearingOfWhatIsOursOrFalse(t *testing.T) {
+	s := newHearingScene(t)
+	id, ours, issued := s.issue("ours")
+	s.h.own = []inventory.Certificate{{ID: id, Job: "edge", Name: "mine", Leaf: issued.Leaf, Issuer: s.ca.Certificate()}}
+	other, err := testca.Init(t.TempDir(), testca.InitOptions{Name: "another CA"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	badID, bad, _ := s.issue("bad")
+	bad.Issuer = other.Certificate().Raw
+	l := s.h.hear(s.p, "", func() {})
+	l.Take(id, ours)
+	l.Take(badID, bad)
+	l.Changed(consul.Announcements{Refused: map[string]string{strings.Repeat("0", 64): "no record"}, Ignored: 3})
+	if got := s.names(); got != "mine" {
+		t.Errorf("%s", got)
+	}
+	if target, ok := s.h.target(id); !ok || target.Name != "mine" || staple.ID(target.Leaf) != id {
+		t.Errorf("%+v", target)
+	}
+	troubles, n := s.h.announcementTroubles()
+	if n != 3 || len(troubles) != 3 || troubles[0].Reason != reasonAnnounceMax || troubles[1].Error != "no record" && troubles[2].Error != "no record" {
+		t.Errorf("%d: %+v", n, troubles)
+	}
+	if i := slices.IndexFunc(troubles, func(n record.NodeTrouble) bool { return n.ID == badID }); i < 0 || troubles[i].Name != "bad" || !strings.Contains(troubles[i].Error, "issued by") {
+		t.Errorf("%+v", troubles)
+	}
+}
+
+// Other trusted issuers make all be judged again; nothing else does.
+func TestPlansJudgeAlike(t *testing.T) {
+	s := newHearingScene(t)
+	trusting := fetch{trustedIssuers: append(s.p.top.trustedIssuers, s.ca.Certificate())}
+	with := func(change func(p *plan)) *plan {
+		p := &plan{cfg: &hclconfig.Config{}, jobs: map[string]fetch{"edge": {}}}
+		change(p)
+		return p
+	}
+	plain := with(func(*plan) {})
+	for name, c := range map[string]struct {
+		p    *plan
+		want bool
+	}{
+		"itself":           {plain, true},
+		"other settings":   {with(func(p *plan) { p.top.settings.Host = "x" }), true},
+		"another job":      {with(func(p *plan) { p.jobs = map[string]fetch{"web": {}} }), true},
+		"trusted":          {with(func(p *plan) { p.top = trusting; p.jobs = nil }), false},
+		"trusted in a job": {with(func(p *plan) { maps.Copy(p.jobs, map[string]fetch{"edge": trusting}) }), false},
+	} {
+		if plain.judgesAs(c.p) != c.want || c.p.judgesAs(plain) != c.want {
+			t.Errorf("%s: %v", name, !c.want)
+		}
+	}
+}
