@@ -6,12 +6,13 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/listener"
 	"github.com/consul-ocsp/consul-ocsp/plugin/pull"
 )
 
 const (
-	// listenRetry is how long an address that can't be listened on is left alone.
-	listenRetry = 10 * time.Second
+	// answerTimeout bounds one OCSP request.
+	answerTimeout = 5 * time.Second
 	// refusedRetry is when responses that were refused are looked at again.
 	refusedRetry = time.Minute
 )
@@ -27,17 +28,9 @@ func (p *parts) answer(ctx context.Context, address string) error {
 	look := make(chan struct{}, 1)
 	group, ctx := errgroup.WithContext(ctx) // every goroutine of it ends with ctx
 	group.Go(func() error {
-		for ctx.Err() == nil {
-			err := a.Serve(ctx, address)
-			if ctx.Err() != nil {
-				return nil
-			}
-			logger.Error("OCSP requests can't be answered; the rest goes on", "address", address, "error", err)
-			select {
-			case <-time.After(listenRetry):
-			case <-ctx.Done():
-			}
-		}
+		listener.Keep(ctx, listener.Options{
+			Address: address, Handler: a, ReadTimeout: answerTimeout, WriteTimeout: answerTimeout, Logger: logger,
+		})
 		return nil
 	})
 	group.Go(func() error { return p.store.Follow(ctx, a.IDs, a.Holds, a.Deliver, look) })

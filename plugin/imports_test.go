@@ -20,6 +20,7 @@ var mayImport = map[string][]string{
 	"plugin/haproxy":             {},
 	"plugin/haproxy/haproxytest": {},
 	"plugin/program":             {},
+	"plugin/listener":            {},
 	"plugin/testca":              {},
 	"hclconfig":                  {},
 	"consul/consultest":          {},

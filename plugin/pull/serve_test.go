@@ -2,14 +2,12 @@ package pull_test
 
 import (
 	"bytes"
-	"context"
 	"crypto"
 	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -146,20 +144,11 @@ func TestOnlyWhatIsVerified(t *testing.T) {
 	}
 }
 
-// openssl asks over a real connection, at a port and at a unix socket, and
-// verifies what it gets.
+// openssl asks over a real connection, and verifies what it gets.
 func TestOpenSSLAsks(t *testing.T) {
 	w := newWorld(t)
 	cert := w.issue("www.example.test")
 	w.deliver(w.stored(cert, testca.Answer{}, time.Hour, time.Hour))
-	dir := t.TempDir()
-	socket := filepath.Join(dir, "s")
-	if err := os.WriteFile(socket, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.answerer.Serve(t.Context(), "unix://"+socket); err == nil || !strings.Contains(err.Error(), "no socket") {
-		t.Errorf("a file in the place of the socket: %v", err)
-	}
 	server := httptest.NewServer(w.answerer)
 	defer server.Close()
 	for _, args := range [][]string{nil, {"-no_nonce"}} {
@@ -169,29 +158,5 @@ func TestOpenSSLAsks(t *testing.T) {
 		if err != nil || !strings.Contains(string(out), "Response verify OK") || !strings.Contains(string(out), ": good") {
 			t.Errorf("openssl %v: %v\n%s", args, err, out)
 		}
-	}
-}
-
-// Serve ends with its context, also while somebody asks slowly, and replaces the
-// socket of a process that is gone.
-func TestServeEnds(t *testing.T) {
-	w := newWorld(t)
-	socket := filepath.Join(t.TempDir(), "s")
-	for range 2 {
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- w.answerer.Serve(ctx, "unix://"+socket) }() // ends with ctx
-		slow := dial(t, socket)
-		if _, err := slow.Write([]byte("GET /MA")); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.answerer.Serve(t.Context(), "unix://"+socket); err == nil {
-			t.Error("two listen at one socket")
-		}
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-		slow.Close()
 	}
 }

@@ -1,0 +1,77 @@
+package listener_test
+
+import (
+	"bufio"
+	"context"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/listener"
+)
+
+func options(address string) listener.Options {
+	return listener.Options{
+		Address: address, ReadTimeout: time.Minute, WriteTimeout: time.Minute, Logger: hclog.NewNullLogger(),
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hello")) }),
+	}
+}
+
+// dial connects as soon as somebody listens.
+func dial(t *testing.T, socket string) net.Conn {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for range 1000 {
+		if conn, err := net.Dial("unix", socket); err == nil {
+			return conn
+		}
+		<-tick.C
+	}
+	t.Fatal("nobody listens")
+	return nil
+}
+
+// Serve ends with its context, also while somebody asks slowly, and replaces the
+// socket of a process that is gone, but none that is in use and nothing else.
+func TestServe(t *testing.T) {
+	dir := t.TempDir()
+	socket := filepath.Join(dir, "s")
+	for range 2 {
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- listener.Serve(ctx, options("unix://"+socket)) }() // ends with ctx
+		quick, slow := dial(t, socket), dial(t, socket)
+		if _, err := quick.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := http.ReadResponse(bufio.NewReader(quick), nil); err != nil || r.StatusCode != http.StatusOK {
+			t.Errorf("%v: %v", r, err)
+		}
+		if _, err := slow.Write([]byte("GET /MA")); err != nil {
+			t.Fatal(err)
+		}
+		if err := listener.Serve(t.Context(), options("unix://"+socket)); err == nil {
+			t.Error("two listen at one socket")
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		quick.Close()
+		slow.Close()
+	}
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := listener.Serve(t.Context(), options("unix://"+file)); err == nil || !strings.Contains(err.Error(), "no socket") {
+		t.Errorf("a file in the place of the socket: %v", err)
+	}
+}
