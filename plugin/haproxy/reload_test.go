@@ -50,7 +50,7 @@ func TestMasterSocket(t *testing.T) {
 	if err != nil || out.How != haproxy.HowReload || out.Pid == worker {
 		t.Fatalf("%+v, %v", out, err)
 	}
-	wantStaple(t, p, "www.test", third.OCSP)
+	reloadedStaple(t, p, "www.test", third.OCSP)
 	install(t, c, third, haproxy.HowUnchanged)
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"testing"
+	"time"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy/haproxytest"
 )
@@ -24,4 +25,16 @@ func wantStaple(t *testing.T, p *haproxytest.Process, name string, want []byte) 
 	if got := staple(t, p, name); !bytes.Equal(got, want) {
 		t.Fatalf("%s: stapled %d bytes, want %d others", name, len(got), len(want))
 	}
+}
+
+// reloadedStaple waits for a staple after a reload: the worker that goes may
+// take a connection for a moment more.
+func reloadedStaple(t *testing.T, p *haproxytest.Process, name string, want []byte) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		if bytes.Equal(staple(t, p, name), want) {
+			return
+		}
+	}
+	wantStaple(t, p, name, want)
 }
