@@ -164,6 +164,11 @@ func TestDefaults(t *testing.T) {
 	if c.Wait != time.Minute || c.LockDelay <= 0 || c.SessionTTL != 30*time.Second || c.Path != "consul-ocsp/" {
 		t.Errorf("%+v", c)
 	}
+	// Consul ends a session after up to twice its time; then an agent may be in
+	// its longest pause.
+	if takeover := 2*c.SessionTTL + c.LockDelay + 10*time.Second; takeover > 90*time.Second {
+		t.Errorf("a leader that dies is followed after up to %s", takeover)
+	}
 	for _, random := range []float64{0, 0.5, 0.999} {
 		pause := Config{Rand: func() float64 { return random }}.withDefaults().Pause()
 		if pause < time.Second || pause > 10*time.Second {

@@ -19,14 +19,19 @@ import (
 
 // health is what an agent says of itself, as a test changes it.
 type health struct {
-	mu  sync.Mutex
-	now *Service
+	wake chan struct{}
+	mu   sync.Mutex
+	now  *Service
 }
 
 func (h *health) set(s *Service) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.now = s
+	select {
+	case h.wake <- struct{}{}:
+	default:
+	}
 }
 
 func (h *health) current() *Service {
@@ -42,8 +47,8 @@ func (h *health) current() *Service {
 // serve keeps a service registered until the test or stop ends it.
 func serve(t *testing.T, c *Client, id string, first *Service) (h *health, stop func() error) {
 	t.Helper()
-	h = &health{now: first}
-	return h, during(t, func(ctx context.Context) error { return c.Serve(ctx, id, h.current, nil) })
+	h = &health{now: first, wake: make(chan struct{}, 1)}
+	return h, during(t, func(ctx context.Context) error { return c.Serve(ctx, id, h.current, h.wake) })
 }
 
 // shown waits until the catalog shows exactly these instances of a service,
