@@ -28,8 +28,11 @@ type seen[T any] struct {
 
 // pemFile is what is kept of a PEM with a certificate.
 type pemFile struct {
-	leaf, issuer *x509.Certificate // issuer: nil where the PEM lacks it
+	leaf, issuer *x509.Certificate // leaf: lean; issuer: nil where the PEM lacks it
 	alone        bool              // the leaf is the only certificate
+	id           string
+	names        []string
+	mustStaple   bool
 }
 
 // files reads and parses files, each again only when it has changed.
@@ -73,8 +76,29 @@ func (f *files) pem(path string) (pemFile, error) {
 		if err != nil {
 			return pemFile{}, err
 		}
-		return pemFile{leaf: bundle.Leaf, issuer: f.share(staple.FindIssuer(bundle.Leaf, bundle.Others)), alone: len(bundle.Others) == 0}, nil
+		leaf, issuer := bundle.Leaf, f.share(staple.FindIssuer(bundle.Leaf, bundle.Others))
+		return pemFile{
+			leaf: lean(leaf, issuer), issuer: issuer, alone: len(bundle.Others) == 0,
+			id: staple.ID(leaf), names: staple.Names(leaf), mustStaple: staple.MustStaple(leaf),
+		}, nil
 	})
+}
+
+// lean is a leaf with its DER and those of its parsed fields that are asked for
+// as long as its file is there: a node may have ten thousand, and the others take
+// more memory than these. An issuer that is known lends its subject, which is the
+// leaf's issuer.
+func lean(leaf, issuer *x509.Certificate) *x509.Certificate {
+	name := leaf.Issuer
+	if issuer != nil {
+		name = issuer.Subject
+	}
+	return &x509.Certificate{
+		Raw: leaf.Raw, RawTBSCertificate: leaf.RawTBSCertificate, RawIssuer: leaf.RawIssuer, RawSubject: leaf.RawSubject,
+		Signature: leaf.Signature, SignatureAlgorithm: leaf.SignatureAlgorithm, PublicKeyAlgorithm: leaf.PublicKeyAlgorithm,
+		Issuer: name, SerialNumber: leaf.SerialNumber, NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter,
+		OCSPServer: leaf.OCSPServer, IssuingCertificateURL: leaf.IssuingCertificateURL,
+	}
 }
 
 // certFile is any file that holds certificates.

@@ -147,8 +147,8 @@ func (l *look) certificate(job string, s Single, g *listing) (Certificate, error
 		return Certificate{}, err
 	}
 	c := Certificate{
-		ID: staple.ID(file.leaf), Job: job, Name: s.Name, Path: s.Path, OCSPFile: s.OCSPFile, Leaf: file.leaf,
-		Names: staple.Names(file.leaf), MustStaple: staple.MustStaple(file.leaf),
+		ID: file.id, Job: job, Name: s.Name, Path: s.Path, OCSPFile: s.OCSPFile, Leaf: file.leaf,
+		Names: file.names, MustStaple: file.mustStaple,
 	}
 	where := g.layout(s.Path)
 	if c.OCSPFile == "" {

@@ -52,7 +52,9 @@ type Certificate struct {
 	Name     string // [A-Za-z0-9._-], one of its kind within the job
 	Path     string // as configured or found, links not resolved: HAProxy knows it by this
 	OCSPFile string
-	Leaf     *x509.Certificate
+	// Leaf has its DER, and of the parsed fields those that tell when it ends, who
+	// issued it and whom to ask.
+	Leaf *x509.Certificate
 	// Issuer passes staple.CheckIssuer. It is nil where none was found; the same
 	// issuer of many certificates is one pointer.
 	Issuer     *x509.Certificate
