@@ -26,6 +26,9 @@ type Node struct {
 	Trouble  []NodeTrouble `json:"trouble,omitempty"`
 	// Applied says what is delivered of each certificate.
 	Applied []Applied `json:"applied,omitempty"`
+	// Delivers is Applied where that is long, as the record has it; see
+	// packApplied. It is only set between Encode and DecodeNode.
+	Delivers []byte `json:"delivers,omitempty"`
 }
 
 // NodeTrouble is one thing wrong on a node.
@@ -39,7 +42,9 @@ type NodeTrouble struct {
 	Since  time.Time `json:"since"`
 }
 
-// Applied is the response that a node delivers for one certificate.
+// Applied is the response that a node delivers for one certificate. Of a node
+// with more than listApplied certificates, ID has the first IDPrefix digits only,
+// ThisUpdate whole seconds, and the rest is empty.
 type Applied struct {
 	ID         string    `json:"id"`
 	Job        string    `json:"job"`
@@ -50,10 +55,12 @@ type Applied struct {
 
 const (
 	// MaxNodeTrouble and MaxApplied bound the lists of a Node, so that its
-	// record stays far below Consul's limit with any number of certificates.
+	// record stays below Consul's limit with any number of certificates.
 	MaxNodeTrouble = 20
-	MaxApplied     = 200
-	maxNode        = 128 << 10
+	MaxApplied     = 30_000
+	// listApplied is how many are written out with their names.
+	listApplied = 200
+	maxNode     = 512 << 10
 )
 
 // Encode is the JSON of n in this agent's format, its lists cut to their
@@ -64,8 +71,9 @@ func (n Node) Encode() ([]byte, error) {
 	if len(n.Trouble) > MaxNodeTrouble {
 		n.Trouble = n.Trouble[:MaxNodeTrouble]
 	}
-	if len(n.Applied) > MaxApplied {
-		n.Applied = n.Applied[:MaxApplied]
+	n.Delivers = nil
+	if len(n.Applied) > listApplied {
+		n.Delivers, n.Applied = packApplied(n.Applied), nil
 	}
 	return encode("node", n)
 }
@@ -80,6 +88,8 @@ func DecodeNode(name string, b []byte) (Node, error) {
 	if name != "" && n.Node != name {
 		return Node{}, fmt.Errorf("node record %.80q: it says that it is %.80q", name, n.Node)
 	}
+	n.Applied = append(n.Applied, unpackApplied(n.Delivers)...)
+	n.Applied, n.Delivers = n.Applied[:min(len(n.Applied), MaxApplied)], nil
 	return n, nil
 }
 

@@ -11,34 +11,41 @@ import (
 const silence = 5 * time.Minute
 
 func (r *Report) addNodes(nodes map[string]record.Node) {
+	// By what the records of nodes with many certificates have of an id.
 	index := make(map[string]int, len(r.Staples))
 	for i, s := range r.Staples {
-		index[s.ID] = i
+		index[prefix(s.ID)] = i
 	}
 	must := func(id string) bool {
-		i, known := index[id]
+		i, known := index[prefix(id)]
 		return known && r.Staples[i].MustStaple
 	}
 	for _, n := range nodes {
 		for _, t := range n.Trouble {
-			if i, known := index[t.ID]; known && t.Reason == waiting {
+			if i, known := index[prefix(t.ID)]; known && t.Reason == waiting {
 				r.Staples[i].waitsSince(utc(t.Since))
 			}
 		}
 		delivered := map[string]bool{}
+		current, older := 0, 0
 		for _, a := range n.Applied {
-			i, known := index[a.ID]
-			if !known || delivered[a.ID] {
+			id := prefix(a.ID)
+			i, known := index[id]
+			if !known || delivered[id] {
 				continue
 			}
-			delivered[a.ID] = true
-			if a.ThisUpdate.Before(r.Staples[i].ThisUpdate) {
+			delivered[id] = true
+			if a.ThisUpdate.Before(r.Staples[i].ThisUpdate.Truncate(time.Second)) {
 				r.Staples[i].NodesOlder++
+				older++
 			} else {
 				r.Staples[i].NodesCurrent++
+				current++
 			}
 		}
-		r.Nodes = append(r.Nodes, r.node(n, delivered, must))
+		node := r.node(n, delivered, must)
+		node.Current, node.Older = current, older
+		r.Nodes = append(r.Nodes, node)
 	}
 }
 
@@ -49,6 +56,8 @@ func (s *Staple) waitsSince(t time.Time) {
 		s.Since = t
 	}
 }
+
+func prefix(id string) string { return id[:min(len(id), record.IDPrefix)] }
 
 func (r *Report) node(n record.Node, delivered map[string]bool, must func(id string) bool) Node {
 	node := Node{
@@ -72,7 +81,7 @@ func (r *Report) node(n record.Node, delivered map[string]bool, must func(id str
 			Reason:     clean(t.Reason),
 			Error:      clean(t.Error),
 			Since:      utc(t.Since),
-			MustStaple: must(t.ID) && !delivered[t.ID] && !node.AppliedCut,
+			MustStaple: must(t.ID) && !delivered[prefix(t.ID)] && !node.AppliedCut,
 		})
 	}
 	node.State = r.nodeState(node)

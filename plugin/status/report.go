@@ -122,6 +122,10 @@ type Node struct {
 	// with a response that lives.
 	Certificates int `json:"certificates"`
 	Stapled      int `json:"stapled"`
+	// Current counts the certificates for which the node delivers the response
+	// that is shown here or a newer one, Older those with an older one.
+	Current int `json:"current"`
+	Older   int `json:"older"`
 	// TroubleCount counts what is wrong; Troubles are the first of them.
 	TroubleCount int           `json:"trouble_count"`
 	Troubles     []NodeTrouble `json:"troubles"`
