@@ -49,6 +49,7 @@ func TestConsul(t *testing.T) {
 		"FollowResync":        testFollowResync,
 		"FollowHostile":       testFollowHostile,
 		"FollowWake":          testFollowWake,
+		"Start":               testStart,
 		"FollowCost":          testFollowCost,
 		"Announce":            testAnnounce,
 		"AnnounceTogether":    testAnnounceTogether,

@@ -113,7 +113,7 @@ func register(t *testing.T, s *consultest.Server) {
 	}
 }
 
-// TestRestore: snapshots are restored, and the whole of Consul replaced, under a
+// TestRestore: snapshots are restored, all keys deleted, and the whole of Consul replaced, under a
 // living leader and a living node. Each time all goes on by itself with the
 // newest response, which only the leader and the node still had.
 func TestRestore(t *testing.T) {
@@ -157,6 +157,10 @@ func TestRestore(t *testing.T) {
 	l.publish(lead("a foreign snapshot"))
 	l.converges("a foreign snapshot")
 	eventually(t, "what the foreign one brought", func() bool { return l.node.has(response(testID(2), 19-100)) })
+
+	erase(t, s, path)
+	l.publish(lead("a deleted tree"))
+	l.converges("a deleted tree")
 
 	before := mustGet(t, s, l.c.keys.head()).ModifyIndex
 	s.Wipe()
