@@ -57,7 +57,7 @@ func TestTemplateExampleReload(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	bin := exampleBin(t)
+	bin := exampleBin(t, haproxytest.Binary(t))
 	reload := func(times int) {
 		t.Helper()
 		for range times {

@@ -66,7 +66,7 @@ func TestClusterExamplePolicies(t *testing.T) {
 }
 
 // exampleBin is a folder with the programs that an example finds on PATH.
-func exampleBin(t *testing.T) string {
+func exampleBin(t *testing.T, haproxy string) string {
 	t.Helper()
 	ours, err := exec.LookPath("consul-ocsp")
 	if err != nil {
@@ -74,7 +74,7 @@ func exampleBin(t *testing.T) string {
 	}
 	bin := t.TempDir()
 	for name, path := range map[string]string{
-		"consul-ocsp": ours, "haproxy": haproxytest.Binary(t),
+		"consul-ocsp": ours, "haproxy": haproxy,
 		"consul": consultest.Binary(t, "consul"), "consul-template": consultest.Binary(t, "consul-template"),
 	} {
 		if err := os.Symlink(path, filepath.Join(bin, name)); err != nil {
@@ -158,11 +158,17 @@ func shellBlocks(markdown string) string {
 // is what it says. Whatever it starts ends with the test.
 func runExample(t *testing.T, dir, script string) string {
 	t.Helper()
+	return runExampleOn(t, dir, script, haproxytest.Binary(t))
+}
+
+// runExampleOn is runExample with this HAProxy.
+func runExampleOn(t *testing.T, dir, script, haproxy string) string {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-eu", "-c", script)
 	cmd.Dir = dir
-	cmd.Env = append(cleanEnvironment(), "PATH="+exampleBin(t)+":"+os.Getenv("PATH"))
+	cmd.Env = append(cleanEnvironment(), "PATH="+exampleBin(t, haproxy)+":"+os.Getenv("PATH"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	end := func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.Cancel, cmd.WaitDelay = end, 5*time.Second

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/consul-ocsp/consul-ocsp/consul/consultest"
+	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy/haproxytest"
 )
 
 // nomadPorts are those of the Nomad examples.
@@ -70,7 +71,7 @@ func runNomadExample(t *testing.T, dir, script string) string {
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
-	cmd.Env = append(cmd.Env, "PATH="+bin+":"+exampleBin(t)+":"+os.Getenv("PATH"))
+	cmd.Env = append(cmd.Env, "PATH="+bin+":"+exampleBin(t, haproxytest.Binary(t))+":"+os.Getenv("PATH"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	output := &logged{}
 	cmd.Stdout, cmd.Stderr = output, output

@@ -1,0 +1,26 @@
+# On each node of a cluster, add
+#
+#   consul {
+#     token_file = "/etc/consul-ocsp.d/token"
+#   }
+data_dir = "${env.RUN}/data"
+lock_dir = "${env.RUN}/lock"
+
+# For whoever reads HAProxy's log.
+log_ocsp_update = true
+
+fetch {
+  # Ask every second, so that nobody has to wait here. Leave both out at home:
+  # the defaults are HAProxy's, 5m and 1h.
+  min_delay = "1s"
+  max_delay = "1s"
+}
+
+job "edge" {
+  haproxy_config {
+    path = "${env.RUN}/haproxy.cfg"
+  }
+  deliver "haproxy" {
+    socket = "${env.RUN}/haproxy.sock"
+  }
+}
