@@ -34,6 +34,7 @@ type cluster struct {
 	sessions  string            // how long they and the lock last; brief by default
 	announce  string            // attributes for the announce blocks
 	more      string            // what all job files have besides
+	byReload  bool              // HAProxies are only reloaded, through their masters
 }
 
 // clusterJob is what all job files of a cluster begin with.
@@ -120,8 +121,13 @@ func (c *cluster) addNodes(t *testing.T, count int, o testca.IssueOptions, names
 	}
 	for _, n := range c.nodes {
 		certs := filepath.Join(n.dir, "certs")
-		n.haproxy = haproxytest.Start(t, haproxytest.Options{Certs: []string{certs + "/"}})
-		n.job = writeJob(t, filepath.Join(n.dir, "node.hcl"), c.head(t, n.name, `"deliver"`, n.dir)+fmt.Sprintf(nodeJob, certs, n.haproxy.Socket()))
+		n.haproxy = haproxytest.Start(t, haproxytest.Options{Certs: []string{certs + "/"}, MasterWorker: c.byReload})
+		job := fmt.Sprintf(nodeJob, certs, n.haproxy.Socket())
+		if c.byReload {
+			job = fmt.Sprintf(nodeJob, certs, n.haproxy.MasterSocket())
+			job = strings.Replace(job, "socket", "method = \"reload\"\n    min_interval = \"1s\"\n    socket", 1)
+		}
+		n.job = writeJob(t, filepath.Join(n.dir, "node.hcl"), c.head(t, n.name, `"deliver"`, n.dir)+job)
 		n.start(t)
 	}
 }
