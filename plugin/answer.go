@@ -17,9 +17,8 @@ const (
 	refusedRetry = time.Minute
 )
 
-// answer answers OCSP requests for this node's certificates from data_dir, until
-// ctx ends. An address that can't be had is said and tried again: staples do not
-// wait for it.
+// answer answers OCSP requests from data_dir until ctx ends. An address that
+// can't be had is complained of and tried again: staples do not wait for it.
 func (p *parts) answer(ctx context.Context, address string) error {
 	logger := p.options.Logger.Named("pull")
 	a := pull.New(pull.Config{Logger: logger})
@@ -55,16 +54,13 @@ func (p *parts) answer(ctx context.Context, address string) error {
 	return group.Wait()
 }
 
-// answered are the certificates that requests are answered for.
+// answered are the certificates that requests are answered for: those of this
+// node, and while it leads, those of all nodes.
 func (h *holding) answered() []pull.Certificate {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	list := make([]pull.Certificate, 0, len(h.own))
-	for _, c := range h.own {
-		settings := h.plan.fetch(c.Job, c.Name).settings
+	var list []pull.Certificate
+	for t := range h.targets() {
 		list = append(list, pull.Certificate{
-			ID: c.ID, Leaf: c.Leaf, Issuer: c.Issuer,
-			AllowSHA1Signatures: settings.AllowSHA1Signatures, TrustedResponders: settings.TrustedResponders,
+			ID: t.ID, Pair: t.Pair(), AllowSHA1Signatures: t.Settings.AllowSHA1Signatures, TrustedResponders: t.Settings.TrustedResponders,
 		})
 	}
 	return list

@@ -63,6 +63,7 @@ func (p *parts) leadIn(ctx context.Context, term *consul.Term, datacenter string
 				close(ready)
 			}
 			wake(p.retarget)
+			wake(p.reanswer)
 			p.rename()
 			wake(p.report)
 		})

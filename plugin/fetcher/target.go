@@ -119,6 +119,14 @@ func (t Target) issuerName() string {
 	return t.Leaf.Issuer.String()
 }
 
+// Pair is the certificate and its issuer, for whoever judges responses besides.
+func (t Target) Pair() *staple.Pair {
+	if t.announcement != nil {
+		return t.announcement.brief.Pair()
+	}
+	return staple.NewPair(t.Leaf, t.Issuer)
+}
+
 // request is the OCSP request for it.
 func (t Target) request() ([]byte, error) {
 	if t.announcement != nil {

@@ -15,8 +15,9 @@ import (
 
 // Certificate is one that is answered for.
 type Certificate struct {
-	ID           string
-	Leaf, Issuer *x509.Certificate
+	ID string
+	// Pair is the certificate and its issuer.
+	Pair *staple.Pair
 	// AllowSHA1Signatures and TrustedResponders are as in staple.Options.
 	AllowSHA1Signatures bool
 	TrustedResponders   []*x509.Certificate
@@ -46,7 +47,6 @@ type Answerer struct {
 // entry is a certificate and what is held for it.
 type entry struct {
 	certificate Certificate
-	pair        *staple.Pair
 	answer      atomic.Pointer[answer]
 }
 
@@ -78,10 +78,10 @@ func (a *Answerer) Set(list []Certificate) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, c := range list {
-		if entries[c.ID] != nil || c.Issuer == nil {
+		if entries[c.ID] != nil {
 			continue
 		}
-		id, err := staple.CertID(c.Leaf, c.Issuer)
+		id, err := staple.CertID(c.Pair.Leaf(), c.Pair.Issuer())
 		if err != nil {
 			continue // nobody can ask for it
 		}
@@ -90,13 +90,9 @@ func (a *Answerer) Set(list []Certificate) {
 			continue
 		}
 		e := &entry{certificate: c}
-		if old := a.entries[c.ID]; old != nil {
-			e.pair = old.pair.On(c.Leaf, c.Issuer)
-			if sameJudge(old.certificate, c) {
-				e.answer.Store(old.answer.Load())
-			}
-		} else {
-			e.pair = staple.NewPair(c.Leaf, c.Issuer)
+		if old := a.entries[c.ID]; old != nil && sameJudge(old.certificate, c) {
+			e.certificate = old.certificate // whose pair is proven
+			e.answer.Store(old.answer.Load())
 		}
 		entries[c.ID], keys[k] = e, e
 	}
@@ -105,7 +101,7 @@ func (a *Answerer) Set(list []Certificate) {
 
 // sameJudge tells whether what was accepted by one would be by the other.
 func sameJudge(a, b Certificate) bool {
-	if a.AllowSHA1Signatures != b.AllowSHA1Signatures || len(a.TrustedResponders) != len(b.TrustedResponders) || !a.Issuer.Equal(b.Issuer) {
+	if a.AllowSHA1Signatures != b.AllowSHA1Signatures || len(a.TrustedResponders) != len(b.TrustedResponders) || !a.Pair.Issuer().Equal(b.Pair.Issuer()) {
 		return false
 	}
 	for i, r := range a.TrustedResponders {
@@ -155,7 +151,7 @@ func (a *Answerer) Deliver(_ context.Context, list []record.Staple) {
 		if e == nil {
 			continue
 		}
-		facts, err := e.pair.Verify(st.DER, staple.Options{
+		facts, err := e.certificate.Pair.Verify(st.DER, staple.Options{
 			Now: a.now(), AllowSHA1Signatures: e.certificate.AllowSHA1Signatures, TrustedResponders: e.certificate.TrustedResponders,
 		})
 		if err != nil {

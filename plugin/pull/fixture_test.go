@@ -39,7 +39,7 @@ func (w *world) issue(name string) *testca.Issued {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.list = append(w.list, pull.Certificate{ID: staple.ID(cert.Leaf), Leaf: cert.Leaf, Issuer: w.ca.Certificate()})
+	w.list = append(w.list, pull.Certificate{ID: staple.ID(cert.Leaf), Pair: staple.NewPair(cert.Leaf, w.ca.Certificate())})
 	w.answerer.Set(w.list)
 	return cert
 }

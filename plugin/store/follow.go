@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -51,6 +52,7 @@ func (s *Store) Follow(ctx context.Context, ids func() []string, held func(id st
 	if err := watcher.Add(filepath.Join(s.dir, staples)); err != nil {
 		return fmt.Errorf("data_dir: watch: %w", err)
 	}
+	look := lookout{store: s, held: held, seen: map[string]glance{}}
 	all := true
 	changed := map[string]bool{}
 	for {
@@ -59,7 +61,7 @@ func (s *Store) Follow(ctx context.Context, ids func() []string, held func(id st
 			if !all && !changed[id] {
 				continue
 			}
-			if st, ok := s.newer(id, held); ok {
+			if st, ok := look.newer(id); ok {
 				list = append(list, st)
 			}
 		}
@@ -73,8 +75,16 @@ func (s *Store) Follow(ctx context.Context, ids func() []string, held func(id st
 		case <-wake:
 			all = true
 		case event := <-watcher.Events:
-			if id, ok := strings.CutSuffix(filepath.Base(event.Name), ".json"); ok {
-				changed[id] = true
+			// Many come together where many certificates are fetched.
+			for more := true; more; {
+				if id, ok := strings.CutSuffix(filepath.Base(event.Name), ".json"); ok {
+					changed[id] = true
+				}
+				select {
+				case event = <-watcher.Events:
+				default:
+					more = false
+				}
 			}
 		case <-watcher.Errors:
 			// Events were lost: look at everything.
@@ -83,13 +93,42 @@ func (s *Store) Follow(ctx context.Context, ids func() []string, held func(id st
 	}
 }
 
-// newer is the stored response of id if it supersedes what is held.
-func (s *Store) newer(id string, held func(id string) (record.Meta, bool)) (record.Staple, bool) {
-	st, found, err := s.Staple(id)
+// lookout looks at stored responses, and not again at those that it knows.
+type lookout struct {
+	store *Store
+	held  func(id string) (record.Meta, bool)
+	seen  map[string]glance // by id
+}
+
+// glance is a file as it was when it was read, and which response was in it.
+type glance struct {
+	file   os.FileInfo
+	sha256 string
+}
+
+// newer is the stored response of id if it supersedes what is held. A file is
+// read again only if another one is in its place, or if its response was not
+// taken.
+func (l *lookout) newer(id string) (record.Staple, bool) {
+	path, err := l.store.path(staples, id, ".json")
+	if err != nil {
+		return record.Staple{}, false
+	}
+	file, err := os.Stat(path)
+	if err != nil {
+		delete(l.seen, id)
+		return record.Staple{}, false
+	}
+	old, ok := l.held(id)
+	if g, known := l.seen[id]; known && ok && g.sha256 == old.SHA256 && os.SameFile(g.file, file) && g.file.ModTime().Equal(file.ModTime()) {
+		return record.Staple{}, false
+	}
+	st, found, err := l.store.Staple(id)
 	if err != nil || !found {
 		return record.Staple{}, false
 	}
-	if old, ok := held(id); ok && !st.Meta.Supersedes(old) {
+	l.seen[id] = glance{file, st.Meta.SHA256}
+	if ok && !st.Meta.Supersedes(old) {
 		return record.Staple{}, false
 	}
 	return st, true

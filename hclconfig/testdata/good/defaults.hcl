@@ -72,7 +72,8 @@ service {
 }
 
 # With this block the agent answers OCSP requests for its node's certificates,
-# from verified responses: for servers that ask a responder and know no files.
+# and while it leads for all nodes', from verified responses: for servers that ask
+# a responder and know no files.
 pull {
   address = "127.0.0.1:8888" # or unix:///absolute/path
 }
