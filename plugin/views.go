@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha1"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -146,6 +147,7 @@ func sameTrouble(a, b record.NodeTrouble) bool {
 // comparison is how what one HAProxy serves differs from the files.
 type comparison struct {
 	unlisted []haproxy.Served // which no job names
+	unknown  map[string]error // likewise, and why their files can't be looked at, by HAProxy's name
 	changed  map[string]inventory.Certificate
 }
 
@@ -153,7 +155,7 @@ type comparison struct {
 // the jobs. Those for which no CA answers are nobody's business. leaf reads a
 // file's certificate.
 func compare(served []haproxy.Served, own []inventory.Certificate, leaf func(string) (inventory.Certificate, error)) comparison {
-	c := comparison{changed: map[string]inventory.Certificate{}}
+	c := comparison{changed: map[string]inventory.Certificate{}, unknown: map[string]error{}}
 	prints, paths := map[string]bool{}, map[string]inventory.Certificate{}
 	for _, o := range own {
 		prints[fingerprintOf(o)] = true
@@ -171,7 +173,10 @@ func compare(served []haproxy.Served, own []inventory.Certificate, leaf func(str
 		if _, ok := c.changed[s.Name]; ok {
 			continue
 		}
-		if cert, err := leaf(s.File); err == nil && (cert.MustStaple || len(cert.Leaf.OCSPServer) > 0) {
+		switch cert, err := leaf(s.File); {
+		case err != nil:
+			c.unknown[s.Name] = err
+		case cert.MustStaple || len(cert.Leaf.OCSPServer) > 0:
 			c.unlisted = append(c.unlisted, s)
 		}
 	}
@@ -216,6 +221,10 @@ func (c comparison) troubles(job, target string) []record.NodeTrouble {
 		list = append(list, record.NodeTrouble{Job: job, Target: target, Reason: reasonUnlisted, Since: now,
 			Error: fmt.Sprintf("HAProxy serves %s, which no job names and nobody staples: add it, or set discover = true", s.Name)})
 	}
+	for _, name := range slices.Sorted(maps.Keys(c.unknown)) {
+		list = append(list, record.NodeTrouble{Job: job, Target: target, Reason: reasonUnlisted, Since: now,
+			Error: fmt.Sprintf("HAProxy serves %s, which no job names, or which has changed in its file; that can't be looked at (%v): name it, as by haproxy_config, or reload", name, c.unknown[name])})
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.changed)) {
 		o := c.changed[name]
 		list = append(list, record.NodeTrouble{ID: o.ID, Job: o.Job, Name: o.Name, Target: target, Reason: reasonOtherBytes, Since: now,
@@ -227,7 +236,7 @@ func (c comparison) troubles(job, target string) []record.NodeTrouble {
 // readLeaf reads a certificate that no job names.
 func readLeaf(path string) (inventory.Certificate, error) {
 	if path == "" {
-		return inventory.Certificate{}, fmt.Errorf("HAProxy does not say where it is from")
+		return inventory.Certificate{}, errors.New("HAProxy does not say where it is from")
 	}
 	return readCertificate(path)
 }

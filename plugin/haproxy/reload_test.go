@@ -97,7 +97,7 @@ func TestReloadCommand(t *testing.T) {
 	if err != nil || out.How != haproxy.HowReload || out.Pid == worker {
 		t.Fatalf("%+v, %v", out, err)
 	}
-	wantStaple(t, p, "www.test", r.OCSP)
+	reloadedStaple(t, p, "www.test", r.OCSP)
 
 	if err := os.Remove(www.Path + ".ocsp"); err != nil {
 		t.Fatal(err)

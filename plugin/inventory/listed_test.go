@@ -112,6 +112,33 @@ func TestConfigurationNamesWhatHAProxyLoads(t *testing.T) {
 	}
 }
 
+// A crt-list that the job names by itself, with an issuer beside a certificate.
+func TestListThatTheJobNames(t *testing.T) {
+	y := newYard(t)
+	first := y.issue("first.pem", testca.IssueOptions{})
+	for _, file := range []string{"a.pem", "d.pem"} {
+		y.issue("listed/"+file, testca.IssueOptions{OmitIssuer: file == "d.pem"})
+	}
+	y.write("listed/d.pem.issuer", y.issuerPEM())
+	list := y.write("list.txt", "# those of the edge\n"+y.path("listed/a.pem")+" [alpn h2,http/1.1 ssl-min-ver TLSv1.2] a.example.com !b.example.com\n\n"+
+		y.path("listed/d.pem")+" d.example.com # no comment for HAProxy, but a name\n")
+	p := haproxytest.Start(t, haproxytest.Options{Certs: []string{first}, ExtraBind: "crt-list " + list})
+	certs, problems := Read([]Source{{Job: "edge", CrtLists: []string{list}}})
+	wantProblems(t, problems)
+	answer, err := p.Command("show ssl cert")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := names(certs); got != "a d" || certs[1].IssuerFrom != FromFile {
+		t.Errorf("names %s, issuer from %q", got, certs[1].IssuerFrom)
+	}
+	for _, c := range certs {
+		if !strings.Contains(answer, c.Path+"\n") {
+			t.Errorf("HAProxy has not loaded %s:\n%s", c.Path, answer)
+		}
+	}
+}
+
 func TestFilesAreWhereHAProxyLooks(t *testing.T) {
 	for name, test := range map[string]struct {
 		global string
