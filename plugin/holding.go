@@ -14,7 +14,6 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
-	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
 )
 
@@ -273,7 +272,7 @@ func (h *holding) deliveries() []writer.Certificate {
 		}
 		list = append(list, writer.Certificate{
 			ID: c.ID, Job: c.Job, Name: c.Name, Path: c.Path, OCSPFile: c.OCSPFile,
-			Leaf: c.Leaf, Issuer: c.Issuer, Names: c.Names, MustStaple: c.MustStaple,
+			Leaf: c.Leaf, Issuer: c.Issuer, Pair: c.Pair, Names: c.Names, MustStaple: c.MustStaple,
 			IssuerInPEM: c.IssuerInPEM, IssuerKnown: c.IssuerKnown(), IssuerFile: c.IssuerFile, IssuerOnlyInPEM: c.IssuerFile == "",
 			NotHAProxy: len(job.HAProxy) == 0 && len(job.Nginx) > 0,
 			WriteFile:  job.WriteFiles, WriteIssuer: job.WriteIssuer, OnRevoked: onRevoked,
@@ -291,7 +290,7 @@ func (h *holding) deliveries() []writer.Certificate {
 func newTarget(c inventory.Certificate, settings fetcher.Settings) fetcher.Target {
 	return fetcher.Target{
 		ID: c.ID, Leaf: c.Leaf, Issuer: c.Issuer, Job: c.Job, Name: c.Name,
-		Names: staple.Names(c.Leaf), MustStaple: staple.MustStaple(c.Leaf), Settings: settings,
+		Names: c.Names, MustStaple: c.MustStaple, Settings: settings,
 	}
 }
 

@@ -33,6 +33,7 @@ type pemFile struct {
 	id           string
 	names        []string
 	mustStaple   bool
+	pair         *staple.Pair // of leaf and issuer; nil without issuer
 }
 
 // files reads and parses files, each again only when it has changed.
@@ -76,11 +77,17 @@ func (f *files) pem(path string) (pemFile, error) {
 		if err != nil {
 			return pemFile{}, err
 		}
-		leaf, issuer := bundle.Leaf, f.share(staple.FindIssuer(bundle.Leaf, bundle.Others))
-		return pemFile{
-			leaf: lean(leaf, issuer), issuer: issuer, alone: len(bundle.Others) == 0,
+		leaf, found := bundle.Leaf, staple.FindPair(bundle.Leaf, bundle.Others)
+		file := pemFile{
+			leaf: lean(leaf, nil), alone: len(bundle.Others) == 0,
 			id: staple.ID(leaf), names: staple.Names(leaf), mustStaple: staple.MustStaple(leaf),
-		}, nil
+		}
+		if found != nil {
+			file.issuer = f.share(found.Issuer())
+			file.leaf = lean(leaf, file.issuer)
+			file.pair = found.On(file.leaf, file.issuer)
+		}
+		return file, nil
 	})
 }
 

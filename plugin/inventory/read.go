@@ -182,7 +182,7 @@ func (l *look) findIssuer(c *Certificate, s Single, file pemFile, chains string)
 	}
 	switch {
 	case file.issuer != nil:
-		c.Issuer, c.IssuerFrom = file.issuer, FromPEM
+		c.Issuer, c.IssuerFrom, c.Pair = file.issuer, FromPEM, file.pair
 	case chained != nil:
 		c.Issuer, c.IssuerFrom = chained, FromChains
 	case c.IssuerFile != "" && exists(c.IssuerFile):

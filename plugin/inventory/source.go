@@ -3,6 +3,8 @@ package inventory
 import (
 	"crypto/x509"
 	"fmt"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
 
 // Source is where a job's certificates are.
@@ -59,6 +61,8 @@ type Certificate struct {
 	// issuer of many certificates is one pointer.
 	Issuer     *x509.Certificate
 	IssuerFrom IssuerFrom
+	// Pair is Leaf and Issuer, proven, where the issuer is in the PEM; else nil.
+	Pair *staple.Pair
 	// IssuerFile is where HAProxy looks for the issuer if the PEM lacks it: usually
 	// <Path>.issuer; empty where it looks for none.
 	IssuerFile string

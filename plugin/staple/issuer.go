@@ -29,13 +29,19 @@ func CheckIssuer(leaf, issuer *x509.Certificate) error {
 // FindIssuer returns the candidate that passes CheckIssuer, or nil. Of several, such as a renewed CA certificate
 // with the same key, it is the one that ends last. Candidates of the right name with another key are passed over.
 func FindIssuer(leaf *x509.Certificate, candidates []*x509.Certificate) *x509.Certificate {
-	var best *x509.Certificate
+	if p := FindPair(leaf, candidates); p != nil {
+		return p.issuer
+	}
+	return nil
+}
+
+// FindPair is FindIssuer, whose proof the Pair remembers; nil where there is no issuer.
+func FindPair(leaf *x509.Certificate, candidates []*x509.Certificate) *Pair {
+	var best *Pair
 	for _, c := range candidates {
-		if CheckIssuer(leaf, c) != nil {
-			continue
-		}
-		if best == nil || c.NotAfter.After(best.NotAfter) {
-			best = c
+		p, err := Prove(leaf, c)
+		if err == nil && (best == nil || c.NotAfter.After(best.issuer.NotAfter)) {
+			best = p
 		}
 	}
 	return best

@@ -46,6 +46,9 @@ type Certificate struct {
 	Options    Options
 	Targets    []Target
 
+	// Pair, if it is of Leaf and Issuer, spares their proof; nil will do.
+	Pair *staple.Pair
+
 	pair *staple.Pair // of Leaf and Issuer; nil until Set
 }
 

@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
-	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
 
 // Config is what a Writer needs. Store and Logger are required.
@@ -150,7 +149,7 @@ func (w *Writer) replace(certs []Certificate) (fresh []*entry, gone bool) {
 			if before := old[k]; before != nil && same(&before.cert, &c) {
 				e.inherit(before)
 			} else {
-				e.cert.pair = staple.NewPair(c.Leaf, c.Issuer)
+				e.cert.pair = c.Pair.On(c.Leaf, c.Issuer)
 				fresh = append(fresh, e)
 			}
 		}

@@ -1,0 +1,50 @@
+package plugin
+
+import (
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/consul-ocsp/consul-ocsp/hclconfig"
+	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+)
+
+// The fetcher and the writer know of a certificate in a file all that is asked of
+// it later: an inventory keeps little of it.
+func TestHoldingKnowsItsCertificates(t *testing.T) {
+	t.Parallel()
+	ca, err := testca.Init(filepath.Join(t.TempDir(), "ca"), testca.InitOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, urls := []string{"www.example.test", "shop.example.test"}, []string{"http://ocsp.example.test"}
+	issued, err := ca.Issue(names, testca.IssueOptions{MustStaple: true, Responders: urls})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, problems := inventory.Read([]inventory.Source{{Job: "edge", Certificates: []inventory.Single{{Name: "www", Path: issued.Path}}}})
+	if len(found) != 1 || len(problems) > 0 {
+		t.Fatal(found, problems)
+	}
+	cfg := &hclconfig.Config{Jobs: []hclconfig.Job{{Name: "edge"}}}
+	p, err := newPlan(cfg, &targets{logger: hclog.NewNullLogger()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &holding{logger: hclog.NewNullLogger()}
+	h.take(p, found, nil)
+	targets, deliveries := h.ownTargets(), h.deliveries()
+	if len(targets) != 1 || len(deliveries) != 1 {
+		t.Fatal(targets, deliveries)
+	}
+	if g := targets[0]; !g.MustStaple || !slices.Equal(g.Names, names) || !slices.Equal(g.Leaf.OCSPServer, urls) ||
+		g.Leaf.Issuer.String() != issued.Leaf.Issuer.String() || !g.Leaf.NotAfter.Equal(issued.Leaf.NotAfter) {
+		t.Errorf("the fetcher is told %+v", g)
+	}
+	if d := deliveries[0]; !d.MustStaple || !slices.Equal(d.Names, names) || !d.Leaf.Equal(issued.Leaf) || d.Pair == nil || d.Pair.Leaf() != d.Leaf || d.Pair.Issuer() != d.Issuer {
+		t.Errorf("the writer is told %+v", d)
+	}
+}
