@@ -57,10 +57,12 @@ func (p *parts) adopt(ctx context.Context) error {
 // held are the responses that HAProxy has for a job's certificates, unverified.
 func (t *haproxyTarget) held(ctx context.Context, files []inventory.Certificate, job string) ([]record.Staple, error) {
 	var list []record.Staple
+	asked := map[string]bool{}
 	for _, c := range files {
-		if c.Job != job || c.Issuer == nil || slices.ContainsFunc(list, func(st record.Staple) bool { return st.ID == c.ID }) {
+		if c.Job != job || c.Issuer == nil || asked[c.ID] {
 			continue
 		}
+		asked[c.ID] = true
 		id, err := staple.CertID(c.Leaf, c.Issuer)
 		if err != nil {
 			continue // the writer says what is wrong with this pair
