@@ -137,6 +137,11 @@ func (p *parts) change(cfg *hclconfig.Config) error {
 		if err := p.consul.ReloadToken(); err != nil {
 			return err
 		}
+		for _, o := range p.outlets {
+			if err := o.client.ReloadToken(); err != nil {
+				return err
+			}
+		}
 	}
 	close(p.plan.Swap(mapped).replaced)
 	wake(p.replan)
