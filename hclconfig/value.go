@@ -14,14 +14,20 @@ import (
 // The methods of this file ask for an attribute of one type. They leave the
 // default in dst where the attribute is absent or wrong.
 
+// ask is the value of an attribute; ok is false where it is absent or wrong.
+// kind, the default and what is allowed are for the reference.
+func (b *block) ask(name, kind string, standard any, allowed string) (a *hclsyntax.Attribute, v cty.Value, ok bool) {
+	b.note(name, kind, standard, allowed)
+	if a = b.attr(name); a == nil {
+		return nil, v, false
+	}
+	v, ok = b.p.value(a)
+	return a, v, ok
+}
+
 // text asks for a string.
 func (b *block) text(name string, dst *string, checks ...check) {
-	b.note(name, "string", *dst, checked(checks))
-	a := b.attr(name)
-	if a == nil {
-		return
-	}
-	v, ok := b.p.value(a)
+	a, v, ok := b.ask(name, "string", *dst, checked(checks))
 	if !ok {
 		return
 	}
@@ -35,12 +41,7 @@ func (b *block) text(name string, dst *string, checks ...check) {
 
 // texts asks for a list of strings; the checks are for each of them.
 func (b *block) texts(name string, dst *[]string, checks ...check) {
-	b.note(name, "list of strings", *dst, checked(checks))
-	a := b.attr(name)
-	if a == nil {
-		return
-	}
-	v, ok := b.p.value(a)
+	a, v, ok := b.ask(name, "list of strings", *dst, checked(checks))
 	if !ok {
 		return
 	}
@@ -69,12 +70,7 @@ func (b *block) texts(name string, dst *[]string, checks ...check) {
 
 // boolean asks for true or false.
 func (b *block) boolean(name string, dst *bool) {
-	b.note(name, "bool", *dst, "")
-	a := b.attr(name)
-	if a == nil {
-		return
-	}
-	v, ok := b.p.value(a)
+	a, v, ok := b.ask(name, "bool", *dst, "")
 	if !ok {
 		return
 	}
@@ -89,12 +85,7 @@ func (b *block) boolean(name string, dst *bool) {
 
 // number asks for an integer within bounds.
 func (b *block) number(name string, dst *int, least, most int) {
-	b.note(name, "number", *dst, between(least, most))
-	a := b.attr(name)
-	if a == nil {
-		return
-	}
-	v, ok := b.p.value(a)
+	a, v, ok := b.ask(name, "number", *dst, between(least, most))
 	if !ok {
 		return
 	}
@@ -114,12 +105,7 @@ func (b *block) number(name string, dst *int, least, most int) {
 
 // duration asks for a length of time within bounds, written as Go does.
 func (b *block) duration(name string, dst *time.Duration, least, most time.Duration) {
-	b.note(name, "duration", *dst, bounds(least, most))
-	a := b.attr(name)
-	if a == nil {
-		return
-	}
-	v, ok := b.p.value(a)
+	a, v, ok := b.ask(name, "duration", *dst, bounds(least, most))
 	if !ok {
 		return
 	}
