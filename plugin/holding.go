@@ -276,7 +276,7 @@ func (h *holding) deliveries() []writer.Certificate {
 			IssuerInPEM: c.IssuerInPEM, IssuerKnown: c.IssuerKnown(), IssuerFile: c.IssuerFile, IssuerOnlyInPEM: c.IssuerFile == "",
 			NotHAProxy: len(job.HAProxy) == 0 && len(job.Nginx) > 0,
 			WriteFile:  job.WriteFiles, WriteIssuer: job.WriteIssuer, OnRevoked: onRevoked,
-			Placeholder: slices.ContainsFunc(job.HAProxy, func(d hclconfig.DeliverHAProxy) bool { return d.Placeholder }), ZeroWarning: c.ZeroWarning,
+			Placeholder: placeholders(job), ZeroWarning: c.ZeroWarning,
 			Options: writer.Options{
 				AllowSHA1Signatures: settings.AllowSHA1Signatures, TrustedResponders: settings.TrustedResponders,
 			},
@@ -284,6 +284,12 @@ func (h *holding) deliveries() []writer.Certificate {
 		})
 	}
 	return list
+}
+
+// placeholders tells whether a job wants an empty file where there is no response
+// yet: the files are those of all its targets.
+func placeholders(job *hclconfig.Job) bool {
+	return slices.ContainsFunc(job.HAProxy, func(d hclconfig.DeliverHAProxy) bool { return d.Placeholder })
 }
 
 // newTarget is a certificate of the agent's own for the fetcher.

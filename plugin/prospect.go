@@ -111,6 +111,9 @@ func (s *survey) certificate(c inventory.Certificate) Prospect {
 	if job.WriteFiles {
 		p.file(c, s.plan, s.now)
 	}
+	if c.ZeroWarning && placeholders(job) {
+		p.remark(true, "HAProxy's configuration says zero-warning, and it would not start with an empty response: no placeholder will be written; remove the one or the other")
+	}
 	for _, server := range s.servers[c.Job] {
 		p.Servers = append(p.Servers, server.reach(c, &p))
 	}

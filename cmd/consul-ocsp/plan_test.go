@@ -75,6 +75,17 @@ func TestPlanOfWhatWouldHurt(t *testing.T) {
 	out, code = consulOCSP(t, "plan", "-config-file="+n.job)
 	wantPlan(t, out, code, exitFailed, "! "+n.file(www)+" holds a PEM, which will not be replaced")
 
+	config, err := os.ReadFile(n.haproxy.ConfigFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeJob(t, broken, "global\n  zero-warning\n"+string(config))
+	n.edit(t, "socket =", "placeholder = true\n    socket =")
+	n.edit(t, fmt.Sprintf("path = %q", n.haproxy.ConfigFile()), fmt.Sprintf("path = %q", broken))
+	out, code = consulOCSP(t, "plan", "-config-file="+n.job)
+	wantPlan(t, out, code, exitFailed, "no placeholder will be written")
+	n.edit(t, fmt.Sprintf("path = %q", broken), fmt.Sprintf("path = %q", n.haproxy.ConfigFile()))
+
 	// Rights are those of who asks.
 	if err := os.Remove(n.file(www)); err != nil {
 		t.Fatal(err)

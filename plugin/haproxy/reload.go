@@ -20,12 +20,14 @@ const (
 // Reload has HAProxy read its files again, by Config.Reload or through the
 // master's socket, and returns nil only when another worker answers. After a
 // failed reload the old worker goes on. A master does nothing to its worker
-// before a new one has loaded the files; before Config.Reload is run, "haproxy
-// -c" has to agree, where HAProxy runs as the same user on this machine.
+// before a new one has loaded the files, and from 2.7 on says so; before
+// Config.Reload is run, or 2.6 is reloaded, "haproxy -c" has to agree, where
+// HAProxy runs as the same user on this machine.
 func (c *Client) Reload(ctx context.Context) error {
 	before, err := c.state(ctx)
 	command := len(c.config.Reload) > 0
-	if command {
+	// The master of 2.6 gives no answer.
+	if command || before.known && !before.info.atLeast(2, 7) {
 		if err := c.wouldLoad(ctx, before); err != nil {
 			return err
 		}
