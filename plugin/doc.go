@@ -11,7 +11,8 @@
 // publishes, the delivering part follows, is the data_dir.
 //
 // An [Agent] runs until it is stopped. [Fetch], [Sync], [Status] and
-// [FindStaple] do one pass with the same parts and end.
+// [FindStaple] do one pass with the same parts and end; [Update] is one pass for
+// one certificate, without a job file.
 //
 // What holds throughout:
 //   - no byte reaches a file or a socket that was not verified in this process;

@@ -12,6 +12,7 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/consul/consultest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy/haproxytest"
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
 
@@ -130,4 +131,35 @@ func (n *node) version(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return out
+}
+
+// With Consul the whole cluster starts warm: what one node adopted, its agent
+// publishes once it leads, with every responder dead.
+func TestAdoptedResponsesArePublished(t *testing.T) {
+	t.Parallel()
+	const www = "www.example.test"
+	a := newAuthority(t, testca.ResponderOptions{})
+	n := newAlone(t, a, haproxytest.Options{Binary: consultest.Binary(t, "haproxy-3.0")}, www)
+	a.stop()
+	c := newCluster(t, a)
+	c.nodes = []*node{n}
+	writeJob(t, n.job, c.head(t, "node-1", `"fetch", "deliver"`, n.dir)+fmt.Sprintf(nodeJob, filepath.Dir(n.certificate(www)), n.haproxy.Socket()))
+	cert := issuedAs(t, c, []string{www})[www]
+	held := a.answer(t, cert, time.Minute, false)
+	n.hold(t, www, held)
+	if out, code := consulOCSP(t, "sync", "-adopt", "-config-file="+n.job); code != exitOK || !strings.Contains(out, ", adopted from haproxy\n") {
+		t.Fatalf("it ends with %d:\n%s", code, out)
+	}
+	n.unchanged(t, www, held)
+	n.start(t)
+	eventually(t, "the response in Consul", func() error {
+		pair, _, err := c.consul.Client().KV().Get("consul-ocsp/v1/der/"+staple.ID(cert.Leaf), nil)
+		if err != nil {
+			return err
+		}
+		if pair == nil || !bytes.Equal(pair.Value, held) {
+			return fmt.Errorf("it is not there, or another one")
+		}
+		return nil
+	})
 }

@@ -95,7 +95,7 @@ func watchStapled(t *testing.T, address, name, from string) (stop func()) {
 	var done sync.WaitGroup
 	count, bare := 0, 0
 	done.Go(func() { // ends with stop
-		tick := time.NewTicker(50 * time.Millisecond)
+		tick := time.NewTicker(100 * time.Millisecond)
 		defer tick.Stop()
 		for ctx.Err() == nil {
 			if _, err := os.Stat(from); err == nil || from == "" || count > 0 {

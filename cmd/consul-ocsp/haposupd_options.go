@@ -92,9 +92,13 @@ type report struct {
 	tagged   bool
 }
 
+// asOptions names options where errors name what a job file has for them.
+var asOptions = strings.NewReplacer("list it in trusted_folders", "name it by --trusted-folder", "lock_dir", "--lock-dir")
+
 // say reports one error. That syslog can't be reached is said on standard
 // error, and changes nothing else.
 func (r report) say(text string) {
+	text = asOptions.Replace(text)
 	r.complain(text)
 	if !r.tagged {
 		return
