@@ -98,6 +98,7 @@ func (a *announcement) write(ctx context.Context, certs map[string]record.Certif
 		}
 		for _, bucket := range buckets[:n] {
 			delete(left, bucket)
+			delete(a.made, bucket) // thousands of certificates would be kept until the end
 		}
 		buckets = buckets[n:]
 	}

@@ -17,7 +17,7 @@ import (
 // garbage is how much of what is in use may be waiting to be freed, in percent
 // (Go's own default is 100). An agent holds thousands of certificates for months and
 // does little: memory is what it costs the node, and not the processor's time.
-const garbage = 30
+const garbage = 20
 
 func agentCommand(e environment) *command {
 	c := newCommand(e, "agent [flags]", "Runs an agent until it is stopped", `
