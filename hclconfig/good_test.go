@@ -50,6 +50,10 @@ func TestDefaultsFileSpellsOutTheDefaults(t *testing.T) {
 	want.Consul = &consul
 	want.Service = &Service{Name: "consul-ocsp"}
 	want.Pull = &Pull{Address: "127.0.0.1:8888"}
+	want.HTTP = &HTTP{
+		Address: "127.0.0.1:8509", StapleMetrics: true,
+		TLS: &ServerTLS{CertFile: "/etc/consul-ocsp.d/tls.pem", KeyFile: "/etc/consul-ocsp.d/tls.key"},
+	}
 	job := DefaultJob(want)
 	job.Name = "edge"
 	job.Certificates = []Certificate{{Name: "www", Path: "/etc/haproxy/certs/www.pem", Fetch: want.Fetch}}
@@ -109,6 +113,10 @@ func TestFull(t *testing.T) {
 			KeyFile: "/etc/consul/client.key", ServerName: "server.dc2.consul",
 		},
 	}
+	want.HTTP = &HTTP{
+		Address: "unix:///run/consul-ocsp/http.sock",
+		TLS:     &ServerTLS{CertFile: "/etc/ssl/status.pem", KeyFile: "/etc/ssl/status.key", CAFile: "/etc/ssl/operators.pem"},
+	}
 	want.Pull = &Pull{Address: "unix:///run/consul-ocsp/pull.sock"}
 	want.Service = &Service{Name: "ocsp-staples", Tags: []string{"edge", "tls 1.3"}}
 	want.OnEvent = OnEvent{
@@ -163,10 +171,12 @@ func TestFullHasEverythingThatWorks(t *testing.T) {
 			}
 		}
 	}
-	untouched(*Default(), *c, "HTTP")
+	untouched(*Default(), *c)
 	untouched(Default().OnEvent, c.OnEvent)
 	untouched(DefaultConsul(), *c.Consul, "TokenFile")
 	untouched(DefaultConsul().TLS, c.Consul.TLS)
+	untouched(HTTP{Address: "127.0.0.1:8509", StapleMetrics: true}, *c.HTTP)
+	untouched(ServerTLS{}, *c.HTTP.TLS)
 	untouched(Default().Announce, c.Announce)
 	untouched(Default().Fetch, c.Fetch, "History")
 	untouched(DefaultHAProxy(), c.Jobs[0].HAProxy[0])

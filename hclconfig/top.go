@@ -82,7 +82,6 @@ func (p *parser) listeners(b *block, c *Config) {
 }
 
 func (p *parser) http(b *block) *HTTP {
-	p.present(b)
 	h := &HTTP{StapleMetrics: true, Source: b.source()}
 	b.require("address", `"127.0.0.1:8509"`)
 	b.text("address", &h.Address, listenAddress)

@@ -118,7 +118,12 @@ func sameFrame(a, b *hclconfig.Config) bool {
 		if c.Pull != nil {
 			answers = c.Pull.Address
 		}
-		return []any{answers, c.Consul == nil, block, string(block.Token), c.Roles, c.NodeName, c.DataDir, c.LockDir, c.TrustedFolders, c.Announce}
+		var shows hclconfig.HTTP
+		if c.HTTP != nil {
+			shows = *c.HTTP
+			shows.Source = hclconfig.Source{}
+		}
+		return []any{answers, shows, c.Consul == nil, block, string(block.Token), c.Roles, c.NodeName, c.DataDir, c.LockDir, c.TrustedFolders, c.Announce}
 	}
 	return reflect.DeepEqual(frame(a), frame(b))
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/consul-ocsp/consul-ocsp/consul"
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
@@ -66,12 +67,15 @@ type parts struct {
 	check     chan struct{}
 	// reanswer: there are other certificates to answer requests for.
 	reanswer chan struct{}
-	relook   chan struct{}
-	relist   chan struct{}
+	// reread: the files of http { tls } may have changed.
+	reread chan struct{}
+	relook chan struct{}
+	relist chan struct{}
 	// rediscovered tells of other files that HAProxy named.
 	rediscovered chan struct{}
 	// Loops that receive from these are alive.
 	askWatch, askFetch chan struct{}
+	looking            singleflight.Group
 }
 
 func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
@@ -89,7 +93,7 @@ func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
 		client: responder.New(responder.Config{UserAgent: "consul-ocsp/" + o.Version}),
 		replan: make(chan struct{}, 1), lacking: make(chan struct{}, 1),
 		announce: make(chan struct{}, 1), report: make(chan struct{}, 1), refreshed: make(chan struct{}, 1), retarget: make(chan struct{}, 1), renamed: make(chan struct{}, 1), check: make(chan struct{}, 1), relook: make(chan struct{}, 1),
-		reanswer: make(chan struct{}, 1), relist: make(chan struct{}, 1), rediscovered: make(chan struct{}, 1),
+		reanswer: make(chan struct{}, 1), reread: make(chan struct{}, 1), relist: make(chan struct{}, 1), rediscovered: make(chan struct{}, 1),
 		askWatch: make(chan struct{}), askFetch: make(chan struct{}),
 	}
 	p.plan.Store(mapped)
@@ -148,6 +152,7 @@ func (p *parts) change(cfg *hclconfig.Config) error {
 	wake(p.check)
 	wake(p.relook)
 	wake(p.relist)
+	wake(p.reread)
 	return nil
 }
 
@@ -165,6 +170,9 @@ func (p *parts) run(ctx context.Context) error {
 	}
 	if cfg.Pull != nil {
 		group.Go(func() error { return p.answer(ctx, cfg.Pull.Address) })
+	}
+	if cfg.HTTP != nil {
+		group.Go(func() error { return p.show(ctx, cfg.HTTP) })
 	}
 	switch {
 	case p.consul != nil:

@@ -31,11 +31,7 @@ func (p *parts) serve(ctx context.Context, node string) error {
 			return nil
 		}
 		now := time.Now()
-		sync := p.consul.LastSync()
-		if sync.Before(p.started) {
-			sync = p.started
-		}
-		status, output := health(p.delivered(now), p.troubles(), sync, now)
+		status, output := health(p.delivered(now), p.troubles(), p.lastSync(now), now)
 		return &consul.Service{Name: block.Name, Tags: block.Tags, Version: p.options.Version, Status: status, Output: output}
 	}, p.check)
 }
@@ -66,6 +62,20 @@ func (p *parts) delivered(now time.Time) []writer.State {
 // to its file or server; a certificate can't be read; the node fetches for
 // itself; no sync for five minutes.
 func health(states []writer.State, troubles []record.NodeTrouble, sync, now time.Time) (status, output string) {
+	w := judge(states, troubles, sync, now)
+	switch {
+	case w.count == 0 && len(states) == 0:
+		return w.status, "in sync with consul, no certificates of its own"
+	case w.count == 0:
+		return w.status, fmt.Sprintf("all certificates are stapled: %d", len(states))
+	case w.count > 1:
+		w.output += fmt.Sprintf("; %d findings in all", w.count)
+	}
+	return w.status, w.output
+}
+
+// judge is what health finds.
+func judge(states []writer.State, troubles []record.NodeTrouble, sync, now time.Time) worst {
 	w := worst{status: consul.Passing}
 	for _, s := range states {
 		w.staple(s, now)
@@ -83,15 +93,7 @@ func health(states []writer.State, troubles []record.NodeTrouble, sync, now time
 	case age > syncWarning:
 		w.add(consul.Warning, "no sync with consul since %s", sync.UTC().Format(time.RFC3339))
 	}
-	switch {
-	case w.count == 0 && len(states) == 0:
-		return w.status, "in sync with consul, no certificates of its own"
-	case w.count == 0:
-		return w.status, fmt.Sprintf("all certificates are stapled: %d", len(states))
-	case w.count > 1:
-		w.output += fmt.Sprintf("; %d findings in all", w.count)
-	}
-	return w.status, w.output
+	return w
 }
 
 // worst is the first of the worst findings. Its text does not change with time
@@ -99,10 +101,22 @@ func health(states []writer.State, troubles []record.NodeTrouble, sync, now time
 type worst struct {
 	status, output string
 	count          int
+	// critical and warnings are the first findings of each kind.
+	critical, warnings []string
 }
+
+// maxFindings is how many findings of a kind are listed.
+const maxFindings = 30
 
 func (w *worst) add(status, format string, args ...any) {
 	w.count++
+	list := &w.warnings
+	if status == consul.Critical {
+		list = &w.critical
+	}
+	if len(*list) < maxFindings {
+		*list = append(*list, fmt.Sprintf(format, args...))
+	}
 	if w.count == 1 || status == consul.Critical && w.status != consul.Critical {
 		w.status, w.output = status, fmt.Sprintf(format, args...)
 	}

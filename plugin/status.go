@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/consul-ocsp/consul-ocsp/consul"
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin/status"
 )
@@ -21,9 +22,18 @@ func Status(ctx context.Context, cfg *hclconfig.Config, logger hclog.Logger) (*s
 	if cfg.Consul == nil {
 		return localStatus(cfg)
 	}
-	report, err := clusterStatus(ctx, cfg, logger)
-	if err != nil {
-		report, _ = localStatus(cfg)
+	return orLocal(cfg, func() (*status.Report, error) { return clusterStatus(ctx, cfg, logger) })
+}
+
+// orLocal is what ask finds out; where that fails it is the error and what
+// data_dir says, with the error in it.
+func orLocal(cfg *hclconfig.Config, ask func() (*status.Report, error)) (*status.Report, error) {
+	report, err := ask()
+	if err == nil {
+		return report, nil
+	}
+	if report, _ = localStatus(cfg); report != nil {
+		report.SetError(err)
 	}
 	return report, err
 }
@@ -35,6 +45,11 @@ func clusterStatus(ctx context.Context, cfg *hclconfig.Config, logger hclog.Logg
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, statusTimeout, errors.New("no answer from Consul within 10s"))
 	defer cancel()
+	return reportOf(ctx, client, cfg)
+}
+
+// reportOf asks Consul.
+func reportOf(ctx context.Context, client *consul.Client, cfg *hclconfig.Config) (*status.Report, error) {
 	snapshot, err := client.Snapshot(ctx)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,9 @@
 package status
 
 import (
+	"bytes"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
@@ -16,6 +19,11 @@ func (r *Report) addNodes(nodes map[string]record.Node) {
 	for i, s := range r.Staples {
 		index[prefix(s.ID)] = i
 	}
+	r.Columns = slices.Sorted(maps.Keys(index))
+	column := make(map[string]int, len(r.Columns))
+	for i, id := range r.Columns {
+		column[id] = i
+	}
 	must := func(id string) bool {
 		i, known := index[prefix(id)]
 		return known && r.Staples[i].MustStaple
@@ -28,6 +36,7 @@ func (r *Report) addNodes(nodes map[string]record.Node) {
 		}
 		delivered := map[string]bool{}
 		current, older := 0, 0
+		applied := bytes.Repeat([]byte{Unsaid}, len(r.Columns))
 		for _, a := range n.Applied {
 			id := prefix(a.ID)
 			i, known := index[id]
@@ -38,13 +47,15 @@ func (r *Report) addNodes(nodes map[string]record.Node) {
 			if a.ThisUpdate.Before(r.Staples[i].ThisUpdate.Truncate(time.Second)) {
 				r.Staples[i].NodesOlder++
 				older++
+				applied[column[id]] = Older
 			} else {
 				r.Staples[i].NodesCurrent++
 				current++
+				applied[column[id]] = Current
 			}
 		}
 		node := r.node(n, delivered, must)
-		node.Current, node.Older = current, older
+		node.Current, node.Older, node.Applied = current, older, string(applied)
 		r.Nodes = append(r.Nodes, node)
 	}
 }

@@ -35,6 +35,9 @@ type Report struct {
 	Now    time.Time `json:"now"`
 	// Source is SourceConsul or SourceDataDir.
 	Source string `json:"source"`
+	// Error says why Source is not the one that it should be: Consul does not
+	// answer. Absent where all is well.
+	Error string `json:"error,omitempty"`
 	// RecordsFormat is the version of the records that the cluster's leader
 	// writes, 0 before the first.
 	RecordsFormat int `json:"records_format"`
@@ -48,9 +51,15 @@ type Report struct {
 	Staples []Staple `json:"staples"`
 	// Nodes are those that are not ok, then the others, by name.
 	Nodes []Node `json:"nodes"`
+	// Columns are the certificates that Node.Applied speaks of, in its order: the
+	// first record.IDPrefix digits of each id.
+	Columns []string `json:"-"`
 	// Unreadable are the records that were refused, by key.
 	Unreadable []Unreadable `json:"unreadable"`
 }
+
+// SetError says in the report why its Source is not the one that it should be.
+func (r *Report) SetError(err error) { r.Error = clean(err.Error()) }
 
 // Leader is who fetches.
 type Leader struct {
@@ -131,7 +140,18 @@ type Node struct {
 	Troubles     []NodeTrouble `json:"troubles"`
 	// AppliedCut says that the node may deliver more than it could list.
 	AppliedCut bool `json:"applied_cut"`
+	// Applied has a character for each of Report.Columns: Current, Older or
+	// Unsaid.
+	Applied string `json:"-"`
 }
+
+// What a node says that it delivers for a certificate: the response that is
+// shown or a newer one, an older one, or nothing.
+const (
+	Current = '1'
+	Older   = '2'
+	Unsaid  = '0'
+)
 
 // NodeTrouble is one thing wrong on a node.
 type NodeTrouble struct {

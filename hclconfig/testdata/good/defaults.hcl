@@ -78,6 +78,19 @@ pull {
   address = "127.0.0.1:8888" # or unix:///absolute/path
 }
 
+# With this block the agent shows over HTTP what it knows: /v1/status as JSON,
+# /v1/health/ready, /v1/metrics for Prometheus. Nothing can be changed there.
+http {
+  address        = "127.0.0.1:8509" # required; or unix:///absolute/path
+  staple_metrics = true             # metrics of each certificate, of 10,000 at most
+  # Without this block plain HTTP is spoken. The files are read again with HUP.
+  tls {
+    cert_file = "/etc/consul-ocsp.d/tls.pem" # required
+    key_file  = "/etc/consul-ocsp.d/tls.key" # required
+    ca_file   = ""                           # clients must show a certificate of one of these CAs
+  }
+}
+
 # Where figures go, every 10 seconds. USR1 prints them to standard error.
 telemetry {
   metrics_prefix   = "consul_ocsp"
@@ -190,6 +203,5 @@ on_event {
 # and accepts them at their defaults only. Blocks whose presence would already
 # mean something are commented out.
 
-# http           { address = … }
 # fetch          { history = 0 }
 # job …          { canary { … } }

@@ -23,6 +23,16 @@ telemetry {
   dogstatsd_tags   = ["edge"]
 }
 
+http {
+  address        = "unix:///run/consul-ocsp/http.sock"
+  staple_metrics = false
+  tls {
+    cert_file = "/etc/ssl/status.pem"
+    key_file  = "/etc/ssl/status.key"
+    ca_file   = "/etc/ssl/operators.pem"
+  }
+}
+
 pull {
   address = "unix:///run/consul-ocsp/pull.sock"
 }

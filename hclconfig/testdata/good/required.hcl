@@ -16,3 +16,11 @@ job "edge" {
   }
 }
 pull {}
+
+http {
+  address = "127.0.0.1:8509"
+  tls {
+    cert_file = "/etc/consul-ocsp.d/tls.pem"
+    key_file  = "/etc/consul-ocsp.d/tls.key"
+  }
+}
