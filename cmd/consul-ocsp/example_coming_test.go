@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -121,6 +122,40 @@ func watchStapled(t *testing.T, address, name, from string) (stop func()) {
 			t.Errorf("%d handshakes without a staple after the first of %d with one", bare, count)
 		}
 	})
+}
+
+// Nobody has to look for what became of a setting: each page's table has them all.
+func TestComingFromNamesEverySetting(t *testing.T) {
+	t.Parallel()
+	pages := map[string][]string{
+		"openssl-cron":   {"-cert", "-issuer", "-url", "-header Host", "-no_nonce", "-noverify", "-VAfile", "-respout", "-proxy", "cron line", "reload haproxy"},
+		"socat":          {"0 5 * * *", "AIA download", "-header Host", "-no_nonce", "-noverify", "base64", "socat", "set ssl ocsp-response"},
+		"ocsp-update":    {"ocsp-update.mode", "ocsp-update.mindelay", "ocsp-update.maxdelay", "ocsp-update.httpproxy", "ocsp-update.disable", "ocsp-update on", "ocsp-update off", "crt-list", "crt-store", "ocsp FILE", "issuer FILE", "update ssl ocsp-response", "<OCSP-UPDATE>"},
+		"nginx-stapling": {"ssl_stapling on", "ssl_stapling_verify", "ssl_trusted_certificate", "ssl_stapling_responder", "resolver", "first connection"},
+	}
+	haposCommand(environment{}).flags.VisitAll(func(f *flag.Flag) {
+		switch name := "--" + f.Name; {
+		case f.Name == "reload" || f.Name == "lock-dir" || f.Name == "trusted-folder": // not the script's
+		case len(f.Name) == 1:
+			pages["hapos-upd"] = append(pages["hapos-upd"], name[1:]+"`")
+		default:
+			pages["hapos-upd"] = append(pages["hapos-upd"], name)
+		}
+	})
+	for page, settings := range pages {
+		var before []string // the tables' first columns
+		for line := range strings.Lines(readText(t, filepath.Join("..", "..", "examples", "coming-from-"+page, "README.md"))) {
+			if row, ok := strings.CutPrefix(line, "| "); ok {
+				first, _, _ := strings.Cut(row, " | ")
+				before = append(before, first)
+			}
+		}
+		for _, setting := range settings {
+			if !strings.Contains(strings.Join(before, "\n"), setting) {
+				t.Errorf("coming-from-%s does not say what became of %s", page, setting)
+			}
+		}
+	}
 }
 
 // HAProxy's tutorial works in its twenty steps and in our four, and the client is
