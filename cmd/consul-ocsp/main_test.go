@@ -1,7 +1,10 @@
 package main
 
 import (
+	"flag"
 	"os"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -11,7 +14,23 @@ import (
 // TestMain makes this binary the program itself where a script runs
 // consul-ocsp.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"consul-ocsp": main, haposName: main})
+	testscript.Main(waiting{m}, map[string]func(){"consul-ocsp": main, haposName: main})
+}
+
+// waiting runs more tests side by side than there are processors, unless
+// -parallel says how many: most of their time goes by waiting for others.
+type waiting struct{ m *testing.M }
+
+func (w waiting) Run() int {
+	flag.Parse()
+	said := false
+	flag.Visit(func(f *flag.Flag) { said = said || f.Name == "test.parallel" })
+	if !said {
+		if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
+			panic(err)
+		}
+	}
+	return w.m.Run()
 }
 
 // TestScripts runs testdata/script/*.txt: sessions of a shell, one a subject.
