@@ -101,7 +101,7 @@ func TestAdversary(t *testing.T) {
 	}
 	a.look()
 	c.hurry(t) // a new response each second: there is much to go back to
-	for range 300 {
+	for began, round := time.Now(), 0; round < 300 || time.Since(began) < time.Minute; round++ {
 		switch id := ids[a.random.IntN(len(ids))]; a.random.IntN(10) {
 		case 0:
 			a.look()

@@ -11,22 +11,24 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
 
-// Two federated datacenters: what nodes of either hold is fetched once, and
-// published in both, in each under its own lock. One that can't be reached
-// delays nothing in the other, and catches up.
+// Federated datacenters: what nodes of any hold is fetched once, and published in
+// each under its own lock. One that can't be reached from the beginning, and one
+// that is lost later, delay nothing in the others, and catch up.
 func TestDatacenters(t *testing.T) {
 	t.Parallel()
 	const shop = "shop.example.test"
-	servers := consultest.StartDatacenters(t, []string{"east", "west"})
+	servers := consultest.StartDatacenters(t, []string{"east", "west", "south"})
 	east := &cluster{consul: servers[0], authority: newAuthority(t, testca.ResponderOptions{}), tokens: map[string]string{}}
 	west := &cluster{consul: servers[1], authority: east.authority, tokens: map[string]string{}}
+	south := &cluster{consul: servers[2], authority: east.authority, tokens: map[string]string{}}
+	south.consul.Stop()
 	east.addNodes(t, 1, testca.IssueOptions{}, www)
 	// The node in the west has the same certificate, and one of its own.
 	n := &node{name: "node-1", dir: t.TempDir()}
 	copyFolder(t, filepath.Join(east.nodes[0].dir, "certs"), filepath.Join(n.dir, "certs"))
 	west.authority.issue(t, filepath.Join(n.dir, "certs"), testca.IssueOptions{}, shop)
 	west.runNode(t, n)
-	east.startPublisher(t, "west")
+	east.startPublisher(t, "south", "west")
 	east.served(t, www, "good")
 	west.served(t, www, "good")
 	west.served(t, shop, "good")
@@ -46,13 +48,20 @@ func TestDatacenters(t *testing.T) {
 	west.consul.Restart()
 	west.served(t, www, "revoked")
 	west.served(t, shop, "good")
+	south.consul.Restart()
+	eventually(t, "the response in the south", func() error {
+		if pair, _, err := south.consul.Client().KV().Get("consul-ocsp/v1/head", nil); err != nil || pair == nil {
+			return fmt.Errorf("no head: %w", err)
+		}
+		return nil
+	})
 	east.statusIs(t, "2 staples: 1 revoked, 1 ok", "2 nodes: 2 ok")
 
-	// Both locks are given back at once.
+	// All locks are given back at once.
 	if code := east.fetcher.stop(t, syscall.SIGTERM); code != exitOK {
 		t.Errorf("the fetcher ends with %d", code)
 	}
-	for _, c := range []*cluster{east, west} {
+	for _, c := range []*cluster{east, west, south} {
 		if pair := c.lock(t); pair.Session != "" {
 			t.Errorf("the lock is still held: %+v", pair)
 		}

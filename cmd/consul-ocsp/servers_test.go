@@ -94,16 +94,23 @@ func (s *servers) leaderKilled() {
 	old.Restart()
 }
 
-// majorityLost lasts until the agent that led knows that it does not any more:
-// longer changes nothing.
+// outage is how long the majority of the servers is gone.
+const outage = 40 * time.Second
+
+// majorityLost lasts until the agent that led knows that it does not any more,
+// and then some.
 func (s *servers) majorityLost() {
 	before := s.says("could not be renewed")
+	began := time.Now()
 	for _, server := range s.all.Servers[:2] {
 		server.Kill()
 	}
 	eventually(s.t, "a leader that gives up", func() error {
 		if s.says("could not be renewed") == before {
 			return fmt.Errorf("no fetcher says so")
+		}
+		if left := outage - time.Since(began); left > 0 {
+			return fmt.Errorf("the outage is not over for another %v", left)
 		}
 		return nil
 	})
