@@ -24,6 +24,9 @@ type entry struct {
 	since   time.Time // when misfit or fileErr came, whichever is there
 	refused *Refused
 	early   bool // a candidate was refused because our clock is behind
+	// unkept is why data_dir does not have what is held, nil if it has.
+	unkept      error
+	unkeptSince time.Time
 
 	targets map[Target]*delivery
 	seen    []string // what news told last
@@ -61,6 +64,7 @@ func (e *entry) inherit(old *entry) {
 	e.held, e.applied, e.filed, e.loaded = old.held, old.applied, old.filed, old.loaded
 	e.misfit, e.fileErr, e.since = old.misfit, old.fileErr, old.since
 	e.refused, e.early = old.refused, old.early
+	e.unkept, e.unkeptSince = old.unkept, old.unkeptSince
 	for _, t := range e.cert.Targets {
 		if d := old.targets[t]; d != nil {
 			e.targets[t] = d

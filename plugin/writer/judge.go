@@ -100,15 +100,25 @@ func (w *Writer) refuse(e *entry, der []byte, err error) {
 }
 
 // learn keeps what was let in over a restart. A failure costs no more than
-// that, so it is said and not acted on.
+// that, so it is said and tried again, and stops nothing.
 func (w *Writer) learn(e *entry, facts *staple.Facts, from record.Meta) {
 	st := record.Staple{ID: e.cert.ID, Meta: meta(&e.cert, facts, from), DER: facts.DER}
 	changed, err := w.store.Put(st)
 	if err == nil && !changed {
 		err = w.unlearn(e, st, facts)
 	}
-	if err != nil {
+	w.mu.Lock()
+	before := e.unkept
+	e.unkept = err
+	if err != nil && before == nil {
+		e.unkeptSince = w.now()
+	}
+	w.mu.Unlock()
+	switch {
+	case err != nil && before == nil:
 		w.log.Warn("response not kept in data_dir", "job", e.cert.Job, "name", e.cert.Name, "id", e.cert.ID, "reason", ReasonStore, "error", err)
+	case err == nil && before != nil:
+		w.log.Info("response kept in data_dir again", "job", e.cert.Job, "name", e.cert.Name, "id", e.cert.ID)
 	}
 }
 

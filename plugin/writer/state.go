@@ -107,6 +107,9 @@ func (w *Writer) state(e *entry) State {
 	case e.fileErr != nil:
 		s.Reason, s.Error, s.Since = ReasonOf(e.fileErr), e.fileErr.Error(), e.since
 	}
+	if s.Reason == "" && e.unkept != nil {
+		s.Reason, s.Error, s.Since = ReasonStore, "not kept in data_dir: "+e.unkept.Error(), e.unkeptSince
+	}
 	for _, t := range c.Targets {
 		s.Targets = append(s.Targets, targetState(t, e.targets[t]))
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
 
@@ -99,7 +100,8 @@ func (w *Writer) loads(c *Certificate, content []byte) bool {
 }
 
 // watchEnds has files be looked at that are about to end, and what could not be
-// written and can now: then a clock was put right.
+// written and can now: then a clock was put right. What data_dir did not take is
+// tried again.
 func (w *Writer) watchEnds(ctx context.Context) {
 	tick := time.NewTicker(loadableTicks * w.config.EpochInterval)
 	defer tick.Stop()
@@ -109,8 +111,12 @@ func (w *Writer) watchEnds(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
+		var unkept []*entry
 		w.mu.Lock()
 		for _, e := range w.entries {
+			if e.unkept != nil && e.held != nil {
+				unkept = append(unkept, e)
+			}
 			ends := e.filed && e.applied != nil && e.applied.Until.Sub(w.now()) <= loadable
 			mended := e.misfit != nil && e.held != nil && w.admit(&e.cert, e.held) == nil
 			if w.run != nil && (ends || mended) {
@@ -118,5 +124,20 @@ func (w *Writer) watchEnds(ctx context.Context) {
 			}
 		}
 		w.mu.Unlock()
+		w.keepAgain(ctx, unkept)
+	}
+}
+
+// keepAgain tries again to have data_dir hold what is held.
+func (w *Writer) keepAgain(ctx context.Context, entries []*entry) {
+	for _, e := range entries {
+		if ctx.Err() != nil {
+			return
+		}
+		w.mu.Lock()
+		held := e.held
+		w.mu.Unlock()
+		w.learn(e, held, record.Meta{})
+		w.news(e)
 	}
 }
