@@ -24,7 +24,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 export GOWORK := off
 
 .DEFAULT_GOAL := help
-.PHONY: help dev build test test-race bench fuzz lint docs fmt clean install
+.PHONY: help dev build release test test-race bench fuzz lint docs fmt clean install
 
 help: ## prints this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ dev: ## a CA, a responder and the agent on this machine: real staples within sec
 
 build: ## bin/consul-ocsp for this machine
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w -X main.version=$(version) -X main.commit=$(commit)" -o bin/consul-ocsp ./cmd/consul-ocsp
+
+release: ## bin/release: static programs, .deb and .rpm for linux/amd64 and arm64, built twice and compared; VERSION=1.2.3
+	VERSION='$(VERSION)' $(tools)/release/twice bin/release
 
 test: install lint test-race ## everything that has to pass: lint, then every test with the race detector
 

@@ -241,7 +241,7 @@ func inOwnMounts(t *testing.T) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, self, "-test.run=^"+t.Name()+"$", "-test.v", "-test.count=1")
 	cmd.Env = append(cleanEnvironment(), "TEST_OWN_MOUNTS=root")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	if os.Geteuid() != 0 {
 		cmd.Env = append(cmd.Env, "TEST_OWN_MOUNTS=namespace")
 		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER

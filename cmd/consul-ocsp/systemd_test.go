@@ -35,8 +35,12 @@ func systemdTool(t *testing.T, name string, args ...string) string {
 // unit are the settings of the example's service, in their order.
 func unit(t *testing.T) map[string][]string {
 	t.Helper()
+	return unitSettings(readText(t, filepath.Join(systemdExample, "consul-ocsp.service")))
+}
+
+func unitSettings(text string) map[string][]string {
 	settings := map[string][]string{}
-	for line := range strings.Lines(readText(t, filepath.Join(systemdExample, "consul-ocsp.service"))) {
+	for line := range strings.Lines(text) {
 		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok && !strings.HasPrefix(line, "#") {
 			settings[name] = append(settings[name], value)
 		}
