@@ -323,7 +323,10 @@ func (s *scene) faultTarget(fault testca.Fault, want expectation) Target {
 	}
 	a := s.target("a", urls...)
 	a.Settings = want.settings
-	a.Settings.Timeout = time.Second
+	a.Settings.Timeout = 30 * time.Second
+	if want.reason == "timeout" {
+		a.Settings.Timeout = time.Second
+	}
 	return a
 }
 
