@@ -110,3 +110,23 @@ func (n *node) unchanged(t *testing.T, name string, want []byte) {
 		t.Errorf("%s: HAProxy staples another response for %s", n.name, name)
 	}
 }
+
+// status -watch prints again when something has changed, and ends with INT.
+func TestStatusWatch(t *testing.T) {
+	t.Parallel()
+	const www = "www.example.test"
+	a := newAuthority(t, testca.ResponderOptions{})
+	n := newAlone(t, a, haproxytest.Options{}, www)
+	n.start(t)
+	stapled(t, n.haproxy.Address(), www, "good")
+	watch := start(t, "status", "-watch", "-config-file="+n.job)
+	watch.says(t, "1 ok")
+	a.revoke(t, www)
+	if out, code := consulOCSP(t, "fetch", "-force", "-config-file="+n.job); code != exitOK {
+		t.Fatalf("fetch ends with %d:\n%s", code, out)
+	}
+	watch.says(t, "1 revoked")
+	if code := watch.stop(t, os.Interrupt); code != exitOK {
+		t.Errorf("it ends with %d", code)
+	}
+}

@@ -25,6 +25,9 @@ Shows every staple, what ends first at the top, and every node: from Consul, or
 without a consul block from this node's data_dir. While Consul does not answer it
 shows what data_dir holds, and ends with 1. It changes nothing.
 
+With -watch it goes on: on a terminal it shows the present every two seconds,
+elsewhere it prints a table, or JSON, whenever a staple or a node has changed.
+
 With -check it ends as monitoring plugins do: 0 ok, 1 warning, 2 critical,
 3 unknown, also for wrong flags and configuration.
 
@@ -37,13 +40,15 @@ Example:
   consul-ocsp status -here -connect=127.0.0.1:443
   consul-ocsp status -check -warn=25% -crit=10%`)
 	f := configuredFlags(c)
-	asJSON := c.flags.Bool("json", false, "print JSON")
-	local := c.flags.Bool("local", false, "show times in local time instead of UTC")
-	check := c.flags.Bool("check", false, "print a line for monitoring and end with 0 ok, 1 warning, 2 critical or 3 unknown")
-	warn := c.flags.String("warn", "25%", "warning when less than this `share` of a staple's life is left")
-	crit := c.flags.String("crit", "10%", "critical when less than this `share` is left")
-	here := c.flags.Bool("here", false, "compare the files, the HAProxies and the clients of this node")
-	connect := c.flags.String("connect", "", "with -here: make a TLS handshake with this `HOST:PORT` for each certificate")
+	o := &statusFlags{}
+	c.flags.BoolVar(&o.asJSON, "json", false, "print JSON")
+	c.flags.BoolVar(&o.local, "local", false, "show times in local time instead of UTC")
+	c.flags.BoolVar(&o.watch, "watch", false, "show it anew every two seconds until INT; not to a terminal: whenever something has changed")
+	c.flags.BoolVar(&o.check, "check", false, "print a line for monitoring and end with 0 ok, 1 warning, 2 critical or 3 unknown")
+	c.flags.StringVar(&o.warn, "warn", "25%", "warning when less than this `share` of a staple's life is left")
+	c.flags.StringVar(&o.crit, "crit", "10%", "critical when less than this `share` is left")
+	c.flags.BoolVar(&o.here, "here", false, "compare the files, the HAProxies and the clients of this node")
+	c.flags.StringVar(&o.connect, "connect", "", "with -here: make a TLS handshake with this `HOST:PORT` for each certificate")
 	c.wrongFlags = func(args []string) int {
 		if slices.Contains(args, "-check") || slices.Contains(args, "--check") {
 			return exitUnknown
@@ -52,21 +57,11 @@ Example:
 	}
 	c.run = func(c *command, args []string) int {
 		usage := exitUsage
-		if *check {
+		if o.check {
 			usage = exitUnknown
 		}
-		if len(args) > 0 {
-			c.wrongUsage("it takes no arguments")
-			return usage
-		}
-		warning, err := status.ParsePercent(*warn)
-		critical, err2 := status.ParsePercent(*crit)
-		if err != nil || err2 != nil || critical > warning {
-			c.wrongUsage("-warn and -crit are percentages such as 25%%, and -crit is the smaller one")
-			return usage
-		}
-		if *here && *check || *connect != "" && !*here {
-			c.wrongUsage("-here goes without -check, and -connect only with -here")
+		if problem := o.problem(args); problem != "" {
+			c.wrongUsage("%s", problem)
 			return usage
 		}
 		cfg, ok := f.load(c)
@@ -75,30 +70,63 @@ Example:
 		}
 		ctx, stop := c.interrupted()
 		defer stop()
-		if *here {
-			return statusHere(ctx, c, cfg, *connect, *asJSON)
+		switch {
+		case o.here:
+			return statusHere(ctx, c, cfg, o.connect, o.asJSON)
+		case o.watch:
+			return watchStatus(ctx, c, cfg, o)
 		}
 		report, err := plugin.Status(ctx, cfg, hclog.NewNullLogger())
-		if *check {
-			return checkStatus(c, report, err, warning, critical)
+		if o.check {
+			return checkStatus(c, report, err, o.warning, o.critical)
 		}
-		code := exitOK
-		if err != nil {
-			code = c.failed(err)
-		}
-		switch {
-		case report == nil:
-		case *asJSON:
-			err = report.WriteJSON(c.stdout)
-		default:
-			err = report.WriteTable(c.stdout, tableOptions(c, *local))
-		}
-		if err != nil && code == exitOK {
-			return c.failed(err)
-		}
-		return code
+		return o.show(c, report, err)
 	}
 	return c
+}
+
+// statusFlags are what the command line asks of a status.
+type statusFlags struct {
+	asJSON, local, watch, check, here bool
+	warn, crit, connect               string
+	warning, critical                 float64 // of warn and crit
+}
+
+// problem is what is wrong with them, "" if nothing is.
+func (o *statusFlags) problem(args []string) string {
+	var err, err2 error
+	o.warning, err = status.ParsePercent(o.warn)
+	o.critical, err2 = status.ParsePercent(o.crit)
+	switch {
+	case len(args) > 0:
+		return "it takes no arguments"
+	case err != nil || err2 != nil || o.critical > o.warning:
+		return "-warn and -crit are percentages such as 25%, and -crit is the smaller one"
+	case o.here && o.check || o.here && o.watch || o.watch && o.check:
+		return "-here, -watch and -check go without each other"
+	case o.connect != "" && !o.here:
+		return "-connect goes with -here only"
+	}
+	return ""
+}
+
+// show prints a report, and what kept it from being whole.
+func (o *statusFlags) show(c *command, report *status.Report, err error) int {
+	code := exitOK
+	if err != nil {
+		code = c.failed(err)
+	}
+	switch {
+	case report == nil:
+	case o.asJSON:
+		err = report.WriteJSON(c.stdout)
+	default:
+		err = report.WriteTable(c.stdout, tableOptions(c, o.local))
+	}
+	if err != nil && code == exitOK {
+		return c.failed(err)
+	}
+	return code
 }
 
 // checkStatus prints what monitoring reads. What is not known is never fine.
