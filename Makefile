@@ -47,7 +47,8 @@ test-race: install ## every test with the race detector, against a real Consul, 
 	NOMAD_BIN=$${NOMAD_BIN:-$$($(tools)/build nomad)}; \
 	HAPROXY_30_BIN=$${HAPROXY_30_BIN:-$$($(tools)/build haproxy-3.0)}; \
 	TOXIPROXY_BIN=$${TOXIPROXY_BIN:-$$($(tools)/build toxiproxy)}; \
-	export CONSUL_BIN CONSUL_TEMPLATE_BIN NOMAD_BIN HAPROXY_30_BIN TOXIPROXY_BIN; \
+	PREVIOUS_BIN=$${PREVIOUS_BIN:-$$($(tools)/build previous)}; \
+	export CONSUL_BIN CONSUL_TEMPLATE_BIN NOMAD_BIN HAPROXY_30_BIN TOXIPROXY_BIN PREVIOUS_BIN; \
 	set -x; $(GO) test -race -count=1 -timeout $(timeout) ./...; \
 	HAPROXY_BIN=$$HAPROXY_30_BIN $(GO) test -race -count=1 -timeout $(timeout) $(haproxy_tests)
 

@@ -13,8 +13,9 @@ import (
 // builder is the program that builds what tests run, from the module's root.
 const builder = "testdata/tools/build"
 
-// Binary returns the path of a program that tests run: "consul", "consul-template", "nomad", "haproxy-3.0" or
-// "toxiproxy". The environment names it (CONSUL_BIN, CONSUL_TEMPLATE_BIN, NOMAD_BIN, HAPROXY_30_BIN, TOXIPROXY_BIN);
+// Binary returns the path of a program that tests run: "consul", "consul-template", "nomad", "haproxy-3.0", "toxiproxy", or
+// "previous", our own release before this one. The environment names it (CONSUL_BIN, CONSUL_TEMPLATE_BIN, NOMAD_BIN,
+// HAPROXY_30_BIN, TOXIPROXY_BIN, PREVIOUS_BIN);
 // otherwise it is built on demand into the user's cache folder, which takes minutes the first time. It must be called
 // from a folder of this module, as tests are. It fails the test when there is none.
 func Binary(t testing.TB, name string) string {
