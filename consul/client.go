@@ -41,6 +41,10 @@ type Config struct {
 	// error) and when it answers again; never concurrently. It must not call
 	// the client.
 	OnConnection func(up bool, err error)
+	// OnRequest, if set, is told of each request: read, write or blocking, whether
+	// Consul refused it or did not answer, and how long it took. It must not block,
+	// and may be called concurrently.
+	OnRequest func(kind string, failed bool, took time.Duration)
 	// OnCampaign, if set, is called by Campaign with what came of each attempt
 	// to lead: nil when this agent begins to, or another one does.
 	OnCampaign func(err error)
@@ -124,7 +128,7 @@ func New(c Config) (*Client, error) {
 		return nil, fmt.Errorf("consul: tls: %w", err)
 	}
 	state := &connection{logger: c.Logger, notify: c.OnConnection, now: c.Now}
-	around := &transport{base: base, token: tok, state: state, logger: c.Logger}
+	around := &transport{base: base, token: tok, state: state, logger: c.Logger, measure: c.OnRequest}
 	around.noteAsked()
 	conf.HttpClient = &http.Client{
 		Transport: around,

@@ -81,6 +81,10 @@ func (c *connection) set(down bool, err error) {
 	}
 }
 
+// Silent reports whether Consul has not answered the last request that needs its
+// servers.
+func (c *Client) Silent() bool { return c.state.isDown() }
+
 func (c *connection) isDown() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -144,6 +144,7 @@ func (t *Term) prepare(ctx context.Context, batch []publication) (*api.KVPair, [
 		old := metas[p.ID]
 		switch {
 		case p.over != "" && p.over == old.SHA256, old.SHA256 != p.Meta.SHA256 && p.Meta.Supersedes(old):
+			p.Meta.Published = t.c.config.Now().UTC()
 			due = append(due, p)
 		case old.Supersedes(p.Meta):
 			t.doubts() // it says that it is newer: Guard is to find out

@@ -28,6 +28,8 @@ type transport struct {
 	state  *connection
 	logger hclog.Logger
 	asked  atomic.Bool // for a certificate, which this client has not
+	// measure is Config.OnRequest.
+	measure func(kind string, failed bool, took time.Duration)
 }
 
 // noteAsked has t know when Consul asks for a certificate in vain.
@@ -81,11 +83,33 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	t.state.observe(began, req, resp, err)
+	t.measured(began, req, resp, err)
 	if err != nil {
 		return nil, t.withoutCertificate(err)
 	}
 	resp.Body = http.MaxBytesReader(nil, resp.Body, maxBody)
 	return resp, nil
+}
+
+// measured tells what came of a request, unless the caller ended it.
+func (t *transport) measured(began time.Time, req *http.Request, resp *http.Response, err error) {
+	cause := context.Cause(req.Context())
+	if t.measure == nil || err != nil && cause != nil && cause != errTimeout {
+		return
+	}
+	failed := err != nil || resp.StatusCode == http.StatusForbidden || resp.StatusCode >= http.StatusInternalServerError
+	t.measure(kindOf(req), failed, t.state.now().Sub(began))
+}
+
+// kindOf is what a request is to whoever measures.
+func kindOf(req *http.Request) string {
+	switch {
+	case req.Method != http.MethodGet:
+		return "write"
+	case req.URL.Query().Get("wait") != "" || req.URL.Query().Get("index") != "":
+		return "blocking"
+	}
+	return "read"
 }
 
 // withoutCertificate adds a remedy to err where Consul asked this client, which

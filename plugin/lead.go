@@ -22,10 +22,11 @@ const gather = time.Second
 // Each further datacenter has a lock of its own: see outlet.
 func (p *parts) lead(ctx context.Context, term *consul.Term, who record.Leader) error {
 	group, ctx := errgroup.WithContext(ctx) // every goroutine of it ends with ctx
+	p.metrics.Elected()
 	teller := p.newTeller(who.Node, term)
 	f := fetcher.New(fetcher.Config{
 		Store: p.store, Publisher: observedPublisher{fanout{home: term, outlets: p.outlets}, teller}, Client: p.client,
-		Gather: gather, Ended: p.ended(!p.plan.Load().cfg.HasRole("deliver")), Logger: p.options.Logger.Named("fetcher"),
+		Gather: gather, Ended: p.ended(!p.plan.Load().cfg.HasRole("deliver")), Exchanged: p.metrics.Exchanged, Logger: p.options.Logger.Named("fetcher"),
 	})
 	for _, o := range p.outlets {
 		group.Go(func() error {

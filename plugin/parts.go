@@ -18,6 +18,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
 	"github.com/consul-ocsp/consul-ocsp/plugin/pull"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
+	"github.com/consul-ocsp/consul-ocsp/plugin/status"
 	"github.com/consul-ocsp/consul-ocsp/plugin/store"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
 )
@@ -73,6 +74,11 @@ type parts struct {
 	relist chan struct{}
 	// rediscovered tells of other files that HAProxy named.
 	rediscovered chan struct{}
+	// metrics are told what happens; nil: nobody asks for them.
+	metrics *status.Metrics
+	counted counted
+	lag     lag
+
 	// Loops that receive from these are alive.
 	askWatch, askFetch chan struct{}
 	looking            singleflight.Group
@@ -97,11 +103,16 @@ func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
 		askWatch: make(chan struct{}), askFetch: make(chan struct{}),
 	}
 	p.plan.Store(mapped)
+	if cfg.HTTP != nil {
+		p.metrics = status.NewMetrics(p.sample)
+		p.lag.metrics = p.metrics
+	}
 	p.holding = &holding{issuers: issuers{store: data, client: p.client}, logger: o.Logger, plan: mapped}
 	if cfg.Consul != nil {
 		p.consul, err = connect(cfg.Consul, "", o.Logger, func(c *consul.Config) {
 			c.Leads = cfg.HasRole("fetch")
 			c.OnConnection = func(bool, error) { wake(p.relook) }
+			c.OnRequest = p.metrics.Asked
 		})
 		if err != nil {
 			return nil, err
@@ -115,8 +126,8 @@ func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
 	p.updates = &updateLog{logger: o.Logger, on: func() bool { return p.plan.Load().cfg.LogOCSPUpdate }}
 	p.writer = writer.New(writer.Config{
 		Store: data, TrustedFolders: cfg.TrustedFolders, Logger: o.Logger.Named("writer"),
-		Progress: p.updates.applied,
-		Changed:  func() { wake(p.report); wake(p.check) }, Refreshed: func() { wake(p.refreshed) },
+		Progress: func(s writer.State) { p.updates.applied(s); p.lag.applied(s) }, Pushed: p.metrics.Pushed,
+		Changed: func() { wake(p.report); wake(p.check) }, Refreshed: func() { wake(p.refreshed) },
 	})
 	return p, nil
 }
@@ -193,7 +204,7 @@ func (p *parts) run(ctx context.Context) error {
 // source is where the writer hears of new responses.
 func (p *parts) source() writer.Source {
 	if p.consul != nil {
-		return p.joint
+		return p.lag.follow(p.joint, p.started)
 	}
 	return p.store
 }
@@ -283,7 +294,7 @@ func (p *parts) fetchAlone(ctx context.Context) error {
 	teller := p.newTeller(ownName(p.plan.Load().cfg.NodeName), p.store)
 	f := fetcher.New(fetcher.Config{
 		Store: p.store, Publisher: observedPublisher{p.store, teller}, Client: p.client,
-		Ended: p.ended(!p.plan.Load().cfg.HasRole("deliver")), Logger: p.options.Logger.Named("fetcher"),
+		Ended: p.ended(!p.plan.Load().cfg.HasRole("deliver")), Exchanged: p.metrics.Exchanged, Logger: p.options.Logger.Named("fetcher"),
 	})
 	group, ctx := errgroup.WithContext(ctx) // every goroutine of it ends with ctx
 	group.Go(func() error { return p.tell(ctx, teller, func() {}) })

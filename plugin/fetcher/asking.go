@@ -84,6 +84,9 @@ func (t *turn) tellHost(host string, began time.Time, failed *failure) {
 	if failed != nil {
 		s.signal = failed.signal
 	}
+	if t.f.c.Exchanged != nil {
+		t.f.c.Exchanged(host, failed.why(), s.end.Sub(began))
+	}
 	t.asked = true
 	paused, recovered := t.f.hosts.learn(host, s)
 	if paused {

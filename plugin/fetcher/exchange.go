@@ -22,6 +22,14 @@ type question struct {
 	held       *record.Staple
 }
 
+// why is the reason, "" of nil.
+func (f *failure) why() string {
+	if f == nil {
+		return ""
+	}
+	return f.reason
+}
+
 // how a responder is asked.
 type how int
 

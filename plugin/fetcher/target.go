@@ -231,8 +231,11 @@ type Config struct {
 	Prompt bool
 	// Ended, if set, is told of the end of each turn. It must not block or call
 	// the Fetcher.
-	Ended  func(Result)
-	Logger hclog.Logger
+	Ended func(Result)
+	// Exchanged, if set, is told of each exchange with a responder host: why it
+	// failed, "" if it did not, and how long it took. As Ended, it must not block.
+	Exchanged func(host, reason string, took time.Duration)
+	Logger    hclog.Logger
 	// Now is the clock, default time.Now; Rand gives numbers in [0, 1), and may
 	// be called concurrently.
 	Now  func() time.Time

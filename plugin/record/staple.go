@@ -46,6 +46,9 @@ type Meta struct {
 	MustStaple bool   `json:"must_staple,omitempty"`
 	// Unstaplable are the reasons, if any, why HAProxy can't staple it.
 	Unstaplable []string `json:"unstaplable,omitempty"`
+	// Published is when the leader wrote it to Consul; zero where that is not so.
+	// It decides nothing.
+	Published time.Time `json:"published,omitzero"`
 }
 
 // Staple is a response and what is said of it.

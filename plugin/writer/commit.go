@@ -24,6 +24,7 @@ func (w *Writer) commit(ctx context.Context, target Target, last bool) (done boo
 	if ctx.Err() != nil || err == nil && !did.Done {
 		return false
 	}
+	w.pushed(target, Reloaded, err)
 	w.mu.Lock()
 	var told []*entry
 	for _, e := range w.entries {

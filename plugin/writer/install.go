@@ -86,6 +86,7 @@ func (w *Writer) note(ctx context.Context, e *entry, target Target, s Staple, do
 		}
 		d.err = done.Err
 		d.failures++
+		w.pushed(target, "", done.Err)
 		return "", done.Err
 	}
 	if d.asBefore(outcome, facts.SHA256(), filed) {
@@ -97,7 +98,20 @@ func (w *Writer) note(ctx context.Context, e *entry, target Target, s Staple, do
 		d.step = stepFailure{}
 	}
 	w.logOutcome(e, target, outcome, facts, drifted)
+	w.pushed(target, outcome.How, nil)
 	return outcome.How, nil
+}
+
+// pushed tells Config.Pushed.
+func (w *Writer) pushed(target Target, how string, err error) {
+	if w.config.Pushed == nil {
+		return
+	}
+	reason := ""
+	if err != nil {
+		reason = targetReason(err)
+	}
+	w.config.Pushed(target.Name(), how, reason)
 }
 
 func (w *Writer) logOutcome(e *entry, target Target, outcome Outcome, facts *staple.Facts, drifted bool) {

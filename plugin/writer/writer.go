@@ -40,6 +40,9 @@ type Config struct {
 	// Progress, if set, is told how far a certificate is whenever something was
 	// done for it, whether or not anything is new. As Changed, it must not block.
 	Progress func(State)
+	// Pushed, if set, is told of each response that a target was given, and how,
+	// or why that failed. It must not block or call the Writer.
+	Pushed func(target, how, reason string)
 	// FirstRetry and LongestRetry are the pauses after a failure; 0: 1 s, 1 min.
 	FirstRetry, LongestRetry time.Duration
 }
