@@ -109,6 +109,9 @@ func TestHTTP(t *testing.T) {
 	id := n.id(t, www)
 	all += answers(t, client, "/v1/staples/"+id, 200, `"node": "node-1"`, `"delivers": "current"`)
 	all += answers(t, client, "/v1/nodes", 200, `"applied": "1"`, id[:12])
+	all += answers(t, client, "/v1/metrics", 200, `consul_ocsp_staples{state="ok",view="delivered"} 1`+"\n", `,name="`+www+`",state="ok",view="delivered"} 1`,
+		"consul_ocsp_publish_to_stapled_seconds_count 1\n", "consul_ocsp_consul_up 1\n", `consul_ocsp_pushes_total{how="`,
+		`consul_ocsp_consul_request_duration_seconds_count{kind="blocking"}`)
 	answers(t, client, "/", 404, "/v1/status")
 
 	c.authority.revoke(t, www)
@@ -119,6 +122,7 @@ func TestHTTP(t *testing.T) {
 	c.consul.Kill()
 	all += answers(t, client, "/v1/status", 200, `"source": "data_dir"`, `"error": "`, `"state": "revoked"`)
 	answers(t, client, "/v1/health/live", 200)
+	all += answers(t, client, "/v1/metrics", 200, "consul_ocsp_consul_up 0\n", `consul_ocsp_staples{state="revoked",view="delivered"} 1`)
 	all += answers(t, client, "/v1/nodes", 200, `"source": "data_dir"`)
 	for _, secret := range []string{c.tokens["node-1"], "PRIVATE KEY"} {
 		if strings.Contains(all, secret) {
