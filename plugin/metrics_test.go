@@ -29,8 +29,10 @@ func everything(now time.Time, lives int) status.Sample {
 			for i := range lives {
 				l := status.Life{ID: fmt.Sprintf("%064d", i), Job: "edge", Name: fmt.Sprintf("n%d\xff\n", i), Status: "good",
 					ThisUpdate: now.Add(-time.Hour), Until: now.Add(time.Duration(i) * time.Second)}
-				if !yield(l) || !yield(l) { // in two files
-					return
+				for range 2 { // in two files
+					if !yield(l) {
+						return
+					}
 				}
 			}
 			yield(status.Life{ID: strings.Repeat("f", 64), Name: "bare", MustStaple: true})
