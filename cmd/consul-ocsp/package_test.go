@@ -2,17 +2,13 @@ package main
 
 import (
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
-
-	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
 
 // packaged is what a package installs: mode, owner and path.
@@ -38,35 +34,31 @@ func TestPackages(t *testing.T) {
 		return
 	}
 	dir := t.TempDir()
-	deb, rpm := buildPackages(t, filepath.Join(dir, "one"))
+	packagesAreTheSame(t, dir)
+	deb, rpm := buildPackages(t, filepath.Join(dir, "packages"), smallProgram(t))
 	packagesHold(t, deb, rpm)
 	if ownMounts() != "root" {
 		return
-	}
-	again, rpmAgain := buildPackages(t, filepath.Join(dir, "two"))
-	for one, other := range map[string]string{deb: again, rpm: rpmAgain} {
-		if readText(t, one) != readText(t, other) {
-			t.Errorf("%s is not the same when it is built again", filepath.Base(one))
-		}
 	}
 	s := newSystem(t, deb, rpm)
 	s.installs("dpkg", "--path-include=/usr/share/*", "--no-triggers", "--install", "/deb")
 	s.unitStarts()
 	s.completes()
 	s.run("dpkg", "--no-triggers", "--install", "/deb") // as an upgrade does
-	if _, err := os.Lstat(s.path("/etc/systemd/system/multi-user.target.wants/consul-ocsp.service")); err != nil {
-		t.Errorf("an upgrade disables the service: %v", err)
-	}
+	s.enabled()
 	s.run("dpkg", "--no-triggers", "--remove", "consul-ocsp")
 	s.run("dpkg", "--no-triggers", "--purge", "consul-ocsp")
 	s.leftNothing()
 	s.installs("rpm", "--force-debian", "--nodeps", "--install", "/rpm")
+	s.run("systemctl", "--quiet", "enable", "consul-ocsp")
+	s.run("rpm", "--force-debian", "--nodeps", "--force", "--upgrade", "/rpm")
+	s.enabled()
 	s.run("rpm", "--nodeps", "--erase", "consul-ocsp")
 	s.leftNothing()
 }
 
-// buildPackages packs the program under test.
-func buildPackages(t *testing.T, out string) (deb, rpm string) {
+// smallProgram is the program under test without what debuggers want.
+func smallProgram(t *testing.T) string {
 	t.Helper()
 	program, err := exec.LookPath("consul-ocsp")
 	if err != nil {
@@ -76,8 +68,34 @@ func buildPackages(t *testing.T, out string) (deb, rpm string) {
 	if out, err := exec.Command("strip", "-o", small, program).CombinedOutput(); err != nil {
 		t.Fatalf("strip: %v\n%s", err, out)
 	}
+	return small
+}
+
+// packagesAreTheSame packs twice, at different times and from files of different
+// modes and times; a script stands for the program, since packing takes the longer
+// the larger that is.
+func packagesAreTheSame(t *testing.T, dir string) {
+	t.Helper()
+	var built [2][2]string
+	for i, mode := range []os.FileMode{0o755, 0o700} {
+		script := filepath.Join(t.TempDir(), "script")
+		if err := os.WriteFile(script, []byte("#!/bin/sh\nexec consul-ocsp \"$@\"\n"), mode); err != nil {
+			t.Fatal(err)
+		}
+		built[i][0], built[i][1] = buildPackages(t, filepath.Join(dir, fmt.Sprint("same", i)), script)
+	}
+	for i := range built[0] {
+		if readText(t, built[0][i]) != readText(t, built[1][i]) {
+			t.Errorf("%s is not the same when it is built again", filepath.Base(built[0][i]))
+		}
+	}
+}
+
+// buildPackages packs a program.
+func buildPackages(t *testing.T, out, program string) (deb, rpm string) {
+	t.Helper()
 	cmd := exec.Command("../../testdata/tools/release/build", out, runtime.GOARCH)
-	cmd.Env = append(cleanEnvironment(), "PROGRAM="+small, "FORMATS=deb rpm", "VERSION=1.2.3-rc1", "COMMIT=test", "SOURCE_DATE_EPOCH=1700000001")
+	cmd.Env = append(cleanEnvironment(), "PROGRAM="+program, "FORMATS=deb rpm", "VERSION=1.2.3-rc1", "COMMIT=test", "SOURCE_DATE_EPOCH=1700000001")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("packing: %v\n%s", err, out)
 	}
@@ -127,162 +145,4 @@ func packageTool(t *testing.T, name string, args ...string) string {
 		t.Fatalf("%s %s: %v", name, strings.Join(args, " "), err)
 	}
 	return string(out)
-}
-
-// system is this machine's own, with a layer over it that takes every change:
-// nothing of the machine is touched.
-type system struct {
-	t     *testing.T
-	root  string
-	upper string
-}
-
-func newSystem(t *testing.T, deb, rpm string) *system {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "sys") // short, for sockets
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { // of this process alone, and gone with it
-		_ = syscall.Unmount(dir, syscall.MNT_DETACH)
-		os.RemoveAll(dir)
-	})
-	s := &system{t: t, root: filepath.Join(dir, "r"), upper: filepath.Join(dir, "u")}
-	work := filepath.Join(dir, "w")
-	s.must(syscall.Mount("none", dir, "tmpfs", 0, "mode=755"))
-	for _, d := range []string{s.root, s.upper, work} {
-		s.must(os.Mkdir(d, 0o755))
-	}
-	s.must(syscall.Mount("none", s.root, "overlay", 0, "lowerdir=/,upperdir="+s.upper+",workdir="+work))
-	s.must(syscall.Mount("none", s.path("/run"), "tmpfs", 0, "mode=755"))
-	s.must(syscall.Mount("none", s.path("/proc"), "proc", 0, ""))
-	s.must(syscall.Mount("/dev", s.path("/dev"), "", syscall.MS_BIND|syscall.MS_REC, ""))
-	for _, own := range []string{"/etc/consul-ocsp.d", "/etc/haproxy/certs", "/var/lib/consul-ocsp"} {
-		s.must(os.RemoveAll(s.path(own))) // of an agent on the machine
-	}
-	copyProgram(t, deb, s.path("/deb"))
-	copyProgram(t, rpm, s.path("/rpm"))
-	return s
-}
-
-func (s *system) must(err error) {
-	s.t.Helper()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-func (s *system) path(p string) string { return filepath.Join(s.root, p) }
-
-// command is one that runs in the system.
-func (s *system) command(name string, args ...string) *exec.Cmd {
-	s.t.Helper()
-	path := name
-	if !filepath.IsAbs(name) {
-		var err error
-		path, err = exec.LookPath(name)
-		s.must(err)
-	}
-	cmd := exec.Command(path, args...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: s.root, Pdeathsig: syscall.SIGKILL}
-	cmd.Dir = "/"
-	cmd.Env = append(cleanEnvironment(), "HOME=/root", "TMPDIR=/tmp", "DEBIAN_FRONTEND=noninteractive")
-	return cmd
-}
-
-// run runs a command to its end, and is what it says.
-func (s *system) run(name string, args ...string) string {
-	s.t.Helper()
-	out, err := s.command(name, args...).CombinedOutput()
-	if err != nil {
-		s.t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
-	}
-	return string(out)
-}
-
-// installs runs a package's installation and looks at what is there then.
-func (s *system) installs(name string, args ...string) {
-	s.t.Helper()
-	s.run(name, args...)
-	for _, want := range packaged {
-		path := want[strings.LastIndex(want, " ")+1:]
-		if got := s.run("stat", "--format=%A %U %G %n", path); got != want+"\n" {
-			s.t.Errorf("%s installs %sand not\n%s", name, got, want)
-		}
-	}
-	if got := s.run("id", "consul-ocsp"); !regexp.MustCompile(`gid=\d+\(haproxy\) .*\(consul-ocsp\)\n`).MatchString(got) {
-		s.t.Errorf("the user is %s", got)
-	}
-	if got := s.run("/usr/bin/consul-ocsp", "version"); !strings.HasPrefix(got, "consul-ocsp v") {
-		s.t.Errorf("the program says %s", got)
-	}
-}
-
-// unitStarts does what an administrator does after the installation, and what
-// systemd does then.
-func (s *system) unitStarts() {
-	t := s.t
-	t.Helper()
-	const service = "/usr/lib/systemd/system/consul-ocsp.service"
-	if out := s.run("systemd-analyze", "verify", service); out != "" {
-		t.Errorf("systemd-analyze verify:\n%s", out)
-	}
-	s.run("systemctl", "--quiet", "enable", "consul-ocsp")
-	s.run("install", "-d", "-o", "consul-ocsp", "-g", "haproxy", "-m", "2750", "/etc/haproxy/certs")
-	newAuthority(t, testca.ResponderOptions{}).issue(t, s.path("/etc/haproxy/certs"), testca.IssueOptions{}, "www.example.test")
-	job := writeJob(t, s.path("/etc/consul-ocsp.d/edge.hcl"), "job \"edge\" {\n  certificates {\n    paths = [\"/etc/haproxy/certs\"]\n  }\n}\n")
-	s.must(os.Chmod(job, 0o640))
-	s.run("chgrp", "consul-ocsp", "/etc/consul-ocsp.d/edge.hcl")
-
-	settings := unitSettings(readText(t, s.path(service)))
-	as := []string{"--reuid=" + settings["User"][0], "--regid=" + settings["Group"][0], "--init-groups", "--no-new-privs"}
-	s.run("setpriv", append(as, "--inh-caps=-all", "--bounding-set=-all", "/usr/bin/consul-ocsp", "validate")...)
-	s.run("install", "-d", "-o", "consul-ocsp", "-g", "haproxy", "-m", settings["StateDirectoryMode"][0], "/var/lib/"+settings["StateDirectory"][0])
-	s.run("install", "-d", "-o", "consul-ocsp", "-g", "haproxy", "-m", settings["RuntimeDirectoryMode"][0], "/run/"+settings["RuntimeDirectory"][0])
-	m := newManager(t, s.path("/run/notify"))
-	s.must(os.Chmod(m.name, 0o777))
-	capability := ",+" + strings.ToLower(strings.TrimPrefix(settings["AmbientCapabilities"][0], "CAP_"))
-	as = append(as, "--inh-caps=-all"+capability, "--ambient-caps=-all"+capability, "--bounding-set=-all"+capability)
-	agent := &running{cmd: s.command("setpriv", append(as, strings.Fields(settings["ExecStart"][0])...)...), log: &logged{}, done: make(chan struct{})}
-	agent.cmd.Stdout, agent.cmd.Stderr = agent.log, agent.log
-	agent.cmd.Env = append(agent.cmd.Env, "NOTIFY_SOCKET=/run/notify")
-	agent.cmd.Env = append(agent.cmd.Env, settings["Environment"]...)
-	agent.begin(t)
-	m.until(t, "READY")
-	eventually(t, "the staple", func() error {
-		_, err := os.Stat(s.path("/etc/haproxy/certs/www.example.test.pem.ocsp"))
-		return err
-	})
-	if code := agent.stop(t, syscall.SIGTERM); code != exitOK {
-		t.Errorf("the agent ends with %d", code)
-	}
-}
-
-// completes asks bash what it proposes.
-func (s *system) completes() {
-	s.t.Helper()
-	const script = `. /usr/share/bash-completion/completions/consul-ocsp && complete -p consul-ocsp && COMP_LINE="consul-ocsp val" consul-ocsp`
-	if got := s.run("bash", "-c", script); !strings.HasSuffix(got, " consul-ocsp\nvalidate\n") {
-		s.t.Errorf("completion: %s", got)
-	}
-}
-
-// leftNothing looks for what a removed package has left besides the data, the
-// user whose they are, and what the package tools keep for themselves.
-func (s *system) leftNothing() {
-	s.t.Helper()
-	kept := regexp.MustCompile(`^/(deb|rpm|var/lib/consul-ocsp/.*|etc/consul-ocsp\.d/edge\.hcl|etc/haproxy/certs/.*|` +
-		`etc/(passwd|group|shadow|gshadow)-?|etc/\.pwd\.lock|var/lib/(dpkg|rpm|\.rpm)/.*|var/log/dpkg\.log|root/\.rpmdb/.*|tmp/.*|var/cache/.*)$`)
-	err := filepath.WalkDir(s.upper, func(path string, e fs.DirEntry, err error) error {
-		if name := strings.TrimPrefix(path, s.upper); err == nil && !e.IsDir() && !kept.MatchString(name) {
-			s.t.Errorf("after the removal there is %s, %v", name, e.Type())
-		}
-		return err
-	})
-	s.must(err)
-	for _, path := range []string{"/etc/consul-ocsp.d/edge.hcl", "/etc/haproxy/certs/www.example.test.pem.ocsp"} {
-		if _, err := os.Stat(s.path(path)); err != nil {
-			s.t.Error(fmt.Errorf("the removal took data: %w", err))
-		}
-	}
 }
