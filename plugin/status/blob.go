@@ -2,6 +2,7 @@ package status
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"net/http"
 	"strconv"
@@ -16,13 +17,14 @@ const worthwhile = 1 << 10
 // before somebody wants it so.
 type blob struct {
 	plain []byte
+	kind  string // empty: JSON
 	once  sync.Once
 	zip   []byte
 }
 
 func (b *blob) write(w http.ResponseWriter, r *http.Request, code int) {
 	header := w.Header()
-	header.Set("Content-Type", "application/json; charset=utf-8")
+	header.Set("Content-Type", cmp.Or(b.kind, "application/json; charset=utf-8"))
 	header.Add("Vary", "Accept-Encoding")
 	body := b.plain
 	if len(body) >= worthwhile && takesGzip(r) {

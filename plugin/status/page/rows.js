@@ -1,0 +1,73 @@
+// A grid of which only the rows in sight are in the document, however many
+// there are. It is one stop for Tab; arrows, Page, Home and End walk, Enter opens.
+import { html, useLayoutEffect, useRef, useState } from "./preact/standalone.module.js";
+
+const beyond = 6; // rows kept ready above and below
+
+export function Rows({ items, label, name, head, row, open, width }) {
+  const box = useRef();
+  const [view, setView] = useState({ top: 0, left: 0, height: 600, width: 800, row: 36, head: 0 });
+  const [active, setActive] = useState("");
+
+  useLayoutEffect(() => {
+    const measure = () => {
+      const el = box.current;
+      const size = parseFloat(getComputedStyle(el).getPropertyValue("--row")) || 36;
+      setView({
+        top: el.scrollTop, left: el.scrollLeft, height: el.clientHeight, width: el.clientWidth,
+        row: size, head: el.firstElementChild.offsetHeight,
+      });
+    };
+    let asked = 0;
+    const soon = () => (asked ||= requestAnimationFrame(() => ((asked = 0), measure())));
+    measure();
+    const watch = new ResizeObserver(soon);
+    watch.observe(box.current);
+    box.current.addEventListener("scroll", soon, { passive: true });
+    return () => (watch.disconnect(), cancelAnimationFrame(asked));
+  }, []);
+
+  const place = items.findIndex((item) => name(item) === active);
+  const current = place < 0 ? 0 : place;
+  const page = Math.max(1, Math.floor((view.height - view.head) / view.row) - 1);
+
+  const walk = (event) => {
+    const to = {
+      ArrowDown: current + 1, ArrowUp: current - 1, PageDown: current + page, PageUp: current - page,
+      Home: 0, End: items.length - 1,
+    }[event.key];
+    if (to !== undefined) {
+      const i = Math.max(0, Math.min(items.length - 1, to));
+      setActive(name(items[i]));
+      const el = box.current;
+      const above = i * view.row;
+      if (above < el.scrollTop) el.scrollTop = above;
+      else if (above + view.row > el.scrollTop + view.height - view.head) el.scrollTop = above + view.row - view.height + view.head;
+    } else if ((event.key === "Enter" || event.key === " ") && open && items[current]) {
+      open(items[current]);
+    } else {
+      return;
+    }
+    event.preventDefault();
+  };
+
+  const first = Math.max(0, Math.floor(view.top / view.row) - beyond);
+  const last = Math.min(items.length, Math.ceil((view.top + view.height) / view.row) + beyond);
+  const shown = [];
+  for (let i = first; i < last; i++) shown.push(i);
+  // The active row stays in the document, for those who hear it.
+  if (items.length && (current < first || current >= last)) shown.push(current);
+
+  const line = (i) => html`
+    <div role="row" id=${"row" + i} class=${i === current ? "row active" : "row"} key=${name(items[i])} aria-rowindex=${i + 2}
+      style=${{ top: i * view.row + "px" }} onClick=${() => (setActive(name(items[i])), open && open(items[i]))}>${row(items[i], view)}</div>`;
+
+  return html`
+    <div class="rows" role="grid" aria-label=${label} aria-rowcount=${items.length + 1} tabindex="0"
+      aria-activedescendant=${items.length ? "row" + current : undefined} ref=${box} onKeyDown=${walk}>
+      <div role="rowgroup" class="head" style=${{ width }}><div role="row" class="headrow" aria-rowindex="1">${head(view)}</div></div>
+      ${items.length > 0 &&
+      html`<div role="rowgroup" class="body" style=${{ height: items.length * view.row + "px", width }}>${shown.map(line)}</div>`}
+    </div>
+    ${items.length === 0 && html`<p class="none">Nothing fits.</p>`}`;
+}
