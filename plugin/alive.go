@@ -63,7 +63,7 @@ func sign(ctx context.Context, wanted func() bool, done <-chan struct{}, ask cha
 // text says what the agent does now.
 func (p *parts) text() string {
 	deliver := p.plan.Load().cfg.HasRole("deliver")
-	n := p.node("", "")
+	n := p.tally()
 	text := "standing by"
 	if f := p.fetching.Load(); f != nil {
 		text = fmt.Sprintf("fetching, certificates: %d", f.Len())

@@ -14,7 +14,7 @@ import (
 // sample is what Prometheus is told besides what is told as it happens.
 func (p *parts) sample() status.Sample {
 	cfg, now := p.plan.Load().cfg, time.Now()
-	n := p.node("", "")
+	n := p.tally()
 	f := p.fetching.Load()
 	s := status.Sample{
 		Version: p.options.Version, Now: now, Single: cfg.HTTP != nil && cfg.HTTP.StapleMetrics,

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -124,9 +125,28 @@ func (p *parts) reloader(ctx context.Context) (record.Reloader, error) {
 
 // node is what the node says of itself now.
 func (p *parts) node(name, instance string) record.Node {
+	n := p.tally()
+	n.Node, n.Instance = name, instance
+	if !p.plan.Load().cfg.HasRole("deliver") {
+		return n
+	}
+	n.Applied = make([]record.Applied, 0, n.Certificates)
+	for _, s := range p.delivered(n.Seen) {
+		if s.Applied.ThisUpdate.IsZero() {
+			continue
+		}
+		n.Applied = append(n.Applied, record.Applied{
+			ID: s.ID, Job: s.Job, Name: s.Name, ThisUpdate: s.Applied.ThisUpdate.UTC(), Status: s.Applied.Status,
+		})
+	}
+	return n
+}
+
+// tally is what the node says of itself now, in numbers and troubles alone.
+func (p *parts) tally() record.Node {
 	cfg := p.plan.Load().cfg
 	n := record.Node{
-		Node: name, Instance: instance, Version: p.options.Version, Roles: cfg.Roles,
+		Version: p.options.Version, Roles: cfg.Roles,
 		Seen: time.Now(), Started: p.started, Trouble: p.troubles(),
 	}
 	n.Trouble = append(n.Trouble, p.clocks()...)
@@ -134,22 +154,19 @@ func (p *parts) node(name, instance string) record.Node {
 		return p.summed(n)
 	}
 	notAsked := p.holding.notAsked(n.Seen)
-	for _, s := range p.writer.States() {
+	p.writer.Each(func(s writer.State) {
 		if notAsked[s.ID] != "" && s.Reason == writer.ReasonWaiting {
-			continue // nothing is missing
+			return // nothing is missing
 		}
 		n.Certificates++
 		n.Trouble = append(n.Trouble, troublesOf(s)...)
-		if s.Applied.ThisUpdate.IsZero() {
-			continue
-		}
-		n.Applied = append(n.Applied, record.Applied{
-			ID: s.ID, Job: s.Job, Name: s.Name, ThisUpdate: s.Applied.ThisUpdate.UTC(), Status: string(s.Applied.Status),
-		})
 		if s.Applied.Until.After(n.Seen) {
 			n.Stapled++
 		}
-	}
+	})
+	slices.SortStableFunc(n.Trouble, func(a, b record.NodeTrouble) int {
+		return cmp.Or(cmp.Compare(a.Job, b.Job), cmp.Compare(a.Name, b.Name))
+	})
 	return p.summed(n)
 }
 

@@ -33,8 +33,8 @@ func (p *parts) measure(ctx context.Context) error {
 		if leads != nil {
 			counts = leads.Counts()
 		}
-		m.node(p.node("", ""))
-		m.revoked(p.writer.States(), leads)
+		m.node(p.tally())
+		m.revoked(p.writer.Each, leads)
 		m.fetching(leads, counts)
 		m.fallback(p.alone.Load() != nil)
 		m.events(p.telling.Load())
@@ -89,13 +89,13 @@ func byReason(reason string) []metrics.Label { return []metrics.Label{{Name: "re
 
 // revoked tells how many certificates are revoked: of those that this node holds,
 // whatever it delivers for them, and of those that are fetched for the cluster.
-func (m *meter) revoked(held []writer.State, leads *fetcher.Fetcher) {
+func (m *meter) revoked(held func(func(writer.State)), leads *fetcher.Fetcher) {
 	here := 0
-	for _, s := range held {
+	held(func(s writer.State) {
 		if revoked := string(staple.Revoked); s.Held.Status == revoked || s.Applied.Status == revoked {
 			here++
 		}
-	}
+	})
 	m.SetGauge([]string{"node", "revoked"}, float32(here))
 	if leads == nil {
 		return

@@ -16,10 +16,19 @@ type Info struct {
 }
 
 func info(f *staple.Facts) Info {
+	i := brief(f)
+	if f != nil {
+		i.SHA256, i.Serial = f.SHA256(), f.Serial()
+	}
+	return i
+}
+
+// brief is what takes no computing.
+func brief(f *staple.Facts) Info {
 	if f == nil {
 		return Info{}
 	}
-	return Info{SHA256: f.SHA256(), Status: string(f.Status), Serial: f.Serial(), ThisUpdate: f.ThisUpdate, NextUpdate: f.NextUpdate, Until: f.Until}
+	return Info{Status: string(f.Status), ThisUpdate: f.ThisUpdate, NextUpdate: f.NextUpdate, Until: f.Until}
 }
 
 // State is how far one certificate came.
@@ -76,16 +85,42 @@ func (w *Writer) States() []State {
 	return states
 }
 
+// Each calls do with every state, one after the other in no order, for who
+// counts: the copies of thousands are much memory. File, checksums and serial numbers,
+// which cost the most, are left out, and Targets are its own only until do returns.
+func (w *Writer) Each(do func(State)) {
+	w.mu.Lock()
+	entries := slices.Collect(maps.Values(w.entries))
+	w.mu.Unlock()
+	var targets []TargetState
+	for _, e := range entries {
+		w.mu.Lock()
+		s := w.outline(e, targets[:0])
+		w.mu.Unlock()
+		targets = s.Targets
+		do(s)
+	}
+}
+
 func (s State) compare(b State) int {
 	return cmp.Or(cmp.Compare(s.Job, b.Job), cmp.Compare(s.Name, b.Name), cmp.Compare(s.Path, b.Path))
 }
 
 // state is e's; the caller holds mu.
 func (w *Writer) state(e *entry) State {
+	s := w.outline(e, nil)
+	s.File = e.cert.file()
+	s.Held, s.Applied = info(e.held), info(e.applied)
+	return s
+}
+
+// outline is e's state without what costs the most, with its targets appended to
+// these; the caller holds mu.
+func (w *Writer) outline(e *entry, targets []TargetState) State {
 	c := &e.cert
 	s := State{
-		ID: c.ID, Job: c.Job, Name: c.Name, Path: c.Path, File: c.file(), Names: c.Names, MustStaple: c.MustStaple,
-		Held: info(e.held), Applied: info(e.applied), Filed: e.filed, Loaded: e.loaded,
+		ID: c.ID, Job: c.Job, Name: c.Name, Path: c.Path, Names: c.Names, MustStaple: c.MustStaple,
+		Held: brief(e.held), Applied: brief(e.applied), Filed: e.filed, Loaded: e.loaded, Targets: targets,
 	}
 	if e.refused != nil {
 		refused := *e.refused
