@@ -20,7 +20,7 @@ const fresh = 2 * time.Second
 
 // seen is a file that was parsed, kept while the file is the same.
 type seen[T any] struct {
-	info  fs.FileInfo
+	file  stamp // zero: it may have changed unnoticed
 	value T
 	err   error
 	round int // of the last use
@@ -166,7 +166,7 @@ func (f *files) share(c *x509.Certificate) *x509.Certificate {
 func cached[T any](f *files, known map[string]*seen[T], path string, limit int64, parse func([]byte) (T, error)) (T, error) {
 	if s := known[path]; s != nil {
 		fi, err := os.Stat(path)
-		if err == nil && s.info != nil && unchanged(s.info, fi) {
+		if err == nil && s.file != (stamp{}) && s.file == stampOf(fi) {
 			s.round = f.round
 			return s.value, s.err
 		}
@@ -180,14 +180,24 @@ func cached[T any](f *files, known map[string]*seen[T], path string, limit int64
 	s := &seen[T]{round: f.round}
 	s.value, s.err = parse(b)
 	if f.now().Sub(fi.ModTime()) > fresh {
-		s.info = fi
+		s.file = stampOf(fi)
 	}
 	known[path] = s
 	return s.value, s.err
 }
 
-func unchanged(a, b fs.FileInfo) bool {
-	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+// stamp tells a file from another one, and from itself before a change.
+type stamp struct {
+	device, inode  uint64
+	size, modified int64
+}
+
+func stampOf(fi fs.FileInfo) stamp {
+	s := stamp{size: fi.Size(), modified: fi.ModTime().UnixNano()}
+	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
+		s.device, s.inode = uint64(st.Dev), st.Ino
+	}
+	return s
 }
 
 // read reads a regular file of up to limit bytes, through links.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/fsnotify/fsnotify"
 
@@ -100,10 +101,12 @@ type lookout struct {
 	seen  map[string]glance // by id
 }
 
-// glance is a file as it was when it was read, and which response was in it.
+// glance is which file was read when, and which response was in it. An agent may
+// have ten thousand.
 type glance struct {
-	file   os.FileInfo
-	sha256 string
+	inode    uint64
+	modified int64
+	response [16]byte // the checksum's beginning
 }
 
 // newer is the stored response of id if it supersedes what is held. A file is
@@ -120,16 +123,26 @@ func (l *lookout) newer(id string) (record.Staple, bool) {
 		return record.Staple{}, false
 	}
 	old, ok := l.held(id)
-	if g, known := l.seen[id]; known && ok && g.sha256 == old.SHA256 && os.SameFile(g.file, file) && g.file.ModTime().Equal(file.ModTime()) {
+	if g, known := l.seen[id]; known && ok && g == glanceAt(file, old) {
 		return record.Staple{}, false
 	}
 	st, found, err := l.store.Staple(id)
 	if err != nil || !found {
 		return record.Staple{}, false
 	}
-	l.seen[id] = glance{file, st.Meta.SHA256}
+	l.seen[id] = glanceAt(file, st.Meta)
 	if ok && !st.Meta.Supersedes(old) {
 		return record.Staple{}, false
 	}
 	return st, true
+}
+
+// glanceAt is what a file that holds this response looks like.
+func glanceAt(file os.FileInfo, m record.Meta) glance {
+	g := glance{modified: file.ModTime().UnixNano()}
+	if st, ok := file.Sys().(*syscall.Stat_t); ok {
+		g.inode = st.Ino
+	}
+	copy(g.response[:], m.SHA256)
+	return g
 }
