@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	// maxConnections are served at a time; more wait.
+	// maxConnections are served at a time; more wait. Idle ones make room before.
 	maxConnections = 4096
 	maxHeader      = 32 << 10
 	// idleTimeout bounds the wait for the next request of a connection,
@@ -55,8 +55,10 @@ func Serve(ctx context.Context, o Options) error {
 	if o.TLS != nil {
 		l = tls.NewListener(l, o.TLS)
 	}
+	connections := idlers{idle: map[net.Conn]bool{}}
 	server := &http.Server{
-		Handler: o.Handler, ReadHeaderTimeout: o.ReadTimeout, ReadTimeout: o.ReadTimeout, WriteTimeout: o.WriteTimeout,
+		ConnState: connections.state,
+		Handler:   o.Handler, ReadHeaderTimeout: o.ReadTimeout, ReadTimeout: o.ReadTimeout, WriteTimeout: o.WriteTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: log.New(quiet{o.Logger}, "", 0),
 	}
 	done := make(chan struct{})

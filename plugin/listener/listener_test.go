@@ -75,3 +75,33 @@ func TestServe(t *testing.T) {
 		t.Errorf("a file in the place of the socket: %v", err)
 	}
 }
+
+// Whoever holds open all connections that there may be, without a request, keeps
+// nobody from an answer.
+func TestIdleConnectionsMakeRoom(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "s")
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- listener.Serve(ctx, options("unix://"+socket)) }() // ends with ctx
+	dial(t, socket).Close()
+	for i := range 5000 {
+		conn, err := net.Dial("unix", socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+		if _, err := conn.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		r, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil || r.StatusCode != http.StatusOK {
+			t.Fatalf("connection %d: %v", i, err)
+		}
+		r.Body.Close()
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

@@ -34,16 +34,18 @@ func (r *Report) addNodes(nodes map[string]record.Node) {
 				r.Staples[i].waitsSince(utc(t.Since))
 			}
 		}
-		delivered := map[string]bool{}
 		current, older := 0, 0
 		applied := bytes.Repeat([]byte{Unsaid}, len(r.Columns))
+		delivered := func(id string) bool {
+			c, known := column[prefix(id)]
+			return known && applied[c] != Unsaid
+		}
 		for _, a := range n.Applied {
 			id := prefix(a.ID)
 			i, known := index[id]
-			if !known || delivered[id] {
+			if !known || delivered(id) {
 				continue
 			}
-			delivered[id] = true
 			if a.ThisUpdate.Before(r.Staples[i].ThisUpdate.Truncate(time.Second)) {
 				r.Staples[i].NodesOlder++
 				older++
@@ -70,7 +72,7 @@ func (s *Staple) waitsSince(t time.Time) {
 
 func prefix(id string) string { return id[:min(len(id), record.IDPrefix)] }
 
-func (r *Report) node(n record.Node, delivered map[string]bool, must func(id string) bool) Node {
+func (r *Report) node(n record.Node, delivered, must func(id string) bool) Node {
 	node := Node{
 		Node:         clean(n.Node),
 		Version:      clean(n.Version),
@@ -92,7 +94,7 @@ func (r *Report) node(n record.Node, delivered map[string]bool, must func(id str
 			Reason:     clean(t.Reason),
 			Error:      clean(t.Error),
 			Since:      utc(t.Since),
-			MustStaple: must(t.ID) && !delivered[prefix(t.ID)] && !node.AppliedCut,
+			MustStaple: must(t.ID) && !delivered(t.ID) && !node.AppliedCut,
 		})
 	}
 	node.State = r.nodeState(node)
