@@ -112,7 +112,8 @@ func TestHTTP(t *testing.T) {
 	all += answers(t, client, "/v1/metrics", 200, `consul_ocsp_staples{state="ok",view="delivered"} 1`+"\n", `,name="`+www+`",state="ok",view="delivered"} 1`,
 		"consul_ocsp_publish_to_stapled_seconds_count 1\n", "consul_ocsp_consul_up 1\n", `consul_ocsp_pushes_total{how="`,
 		`consul_ocsp_consul_request_duration_seconds_count{kind="blocking"}`)
-	answers(t, client, "/", 404, "/v1/status")
+	answers(t, client, "/", 200, "<title>consul-ocsp</title>")
+	answers(t, client, "/nothing", 404, "/v1/status")
 
 	c.authority.revoke(t, www)
 	c.hurry(t)
