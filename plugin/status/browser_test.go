@@ -55,9 +55,9 @@ func browser(t *testing.T) context.Context {
 
 // tab is the page that a browser shows, and what is wrong in it.
 type tab struct {
-	t   *testing.T
-	ctx context.Context
-	url string
+	t      *testing.T
+	ctx    context.Context
+	server *httptest.Server
 
 	mu     sync.Mutex
 	faults []string
@@ -70,7 +70,7 @@ func open(t *testing.T, h http.Handler) *tab {
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
 	ctx := browser(t)
-	b := &tab{t: t, ctx: ctx, url: server.URL}
+	b := &tab{t: t, ctx: ctx, server: server}
 	chromedp.ListenTarget(ctx, func(event any) {
 		switch e := event.(type) {
 		case *runtime.EventExceptionThrown:
@@ -124,7 +124,7 @@ func (b *tab) scheme(name string) {
 // goTo shows a part of the page, once the first answer is there.
 func (b *tab) goTo(part string) {
 	b.t.Helper()
-	b.run(chromedp.Navigate("about:blank"), chromedp.Navigate(b.url+"/"+part))
+	b.run(chromedp.Navigate("about:blank"), chromedp.Navigate(b.server.URL+"/"+part))
 	b.until(`document.querySelector('.row')`)
 }
 

@@ -16,8 +16,9 @@ import (
 )
 
 func TestPage(t *testing.T) {
-	t.Run("10,000 certificates", func(t *testing.T) { manyOnPage(t, open(t, served(t, of(fleet(10_000, 30, time.Now()))))) })
+	t.Run("10,000 certificates", func(t *testing.T) { t.Parallel(); manyOnPage(t, open(t, served(t, of(fleet(10_000, 30, time.Now()))))) })
 	t.Run("live", func(t *testing.T) {
+		t.Parallel()
 		now := of(fleet(60, 3, time.Now()))
 		b := open(t, served(t, now))
 		b.goTo("")
@@ -32,9 +33,11 @@ func TestPage(t *testing.T) {
 		}
 		now.Store(&next)
 		b.until(labels + `.slice(0, 2).includes("edge/site-00042") && window.same`)
+		b.server.Close()
+		b.until(`document.querySelector('.banner')?.textContent.startsWith("No news: ") && document.querySelector('.row')`)
 	})
-	t.Run("hostile", func(t *testing.T) { hostileOnPage(t, open(t, served(t, of(markup(time.Now()))))) })
-	t.Run("axe", func(t *testing.T) { axeOnPage(t, open(t, served(t, of(fleet(600, 30, time.Now()))))) })
+	t.Run("hostile", func(t *testing.T) { t.Parallel(); hostileOnPage(t, open(t, served(t, of(markup(time.Now()))))) })
+	t.Run("axe", func(t *testing.T) { t.Parallel(); axeOnPage(t, open(t, served(t, of(fleet(600, 30, time.Now()))))) })
 }
 
 // Rows are there as far as they can be seen; all are found, walked to and

@@ -1,6 +1,6 @@
 // One certificate, or one node, over the rest of the page.
 import { html, useEffect, useRef } from "./preact/standalone.module.js";
-import { axis, Bar } from "./timeline.js";
+import { axis, Bar, extentOf } from "./timeline.js";
 import { troubleText } from "./nodes.js";
 import { State } from "./words.js";
 import { ago, left, meaning, plural, utc, why } from "./model.js";
@@ -23,7 +23,7 @@ const moment = (at, now) => at > 0 && `${utc(at)}, ${ago(at, now)}`;
 export function Certificate({ s, nodes, error, now, close }) {
   return html`<${Dialog} title=${s.label} close=${close}>
     <p class="lead"><${State} is=${s.state} /> ${meaning[s.state]}${s.must_staple && html` <em class="must">must-staple</em>`}</p>
-    ${s.end > 0 && html`<div class="big"><${Bar} s=${s} axis=${axis([s], now, 0)} /></div>`}
+    ${s.end > 0 && html`<div class="big"><${Bar} s=${s} axis=${axis(extentOf([s]), now, 0)} /></div>`}
     <dl>
       ${fact("Left", left(s, now))}
       ${fact("Made", moment(s.made, now))}
@@ -46,7 +46,7 @@ export function Certificate({ s, nodes, error, now, close }) {
     ${nodes?.length > 0 &&
     html`<table><thead><tr><th scope="col">Node</th><th scope="col">State</th><th scope="col">Delivers</th><th scope="col">Troubles</th></tr></thead>
       <tbody>${nodes.slice(0, most).map(
-        (n) => html`<tr key=${n.node}><th scope="row">${n.node}</th><td><${State} is=${n.state} /></td><td>${n.delivers || "nothing"}</td>
+        (n) => html`<tr key=${n.node}><th scope="row">${n.node}</th><td><${State} is=${n.state} /></td><td class="delivers">${n.delivers || "nothing"}</td>
           <td>${n.troubles.map(why).join("; ") || "none"}</td></tr>`,
       )}</tbody></table>
       ${nodes.length > most && html`<p class="none">and ${plural(nodes.length - most, "node")} more: see the matrix</p>`}`}

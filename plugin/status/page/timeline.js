@@ -1,5 +1,5 @@
 // When each response was made, is refreshed and ends, on one axis.
-import { html } from "./preact/standalone.module.js";
+import { html, useMemo } from "./preact/standalone.module.js";
 import { Rows } from "./rows.js";
 import { State } from "./words.js";
 import { ago, left, plural, span, why } from "./model.js";
@@ -13,16 +13,15 @@ export const windows = { "what there is": 0, "1 hour": hour, "6 hours": 6 * hour
 const steps = [1, 5, 15, 30, 60, 180, 360, 720, 1440, 2880, 5760, 10080, 20160, 43200, 129600, 525600].map((m) => m * minute);
 
 // axis is the time that is drawn: as chosen, around now, or from the first made
-// to the last end, less the hundredth that lies farthest out on each side.
-export function axis(items, now, around) {
+// to the last end, less the hundredth that lies farthest out on each side, and
+// whatever lies further away than twenty usual lives.
+export function axis(extent, now, around) {
   let from = now - around / 2;
   let to = now + around / 2;
   if (!around) {
-    const made = Float64Array.from(items.filter((s) => s.end), (s) => s.made).sort();
-    const ends = Float64Array.from(items.filter((s) => s.end), (s) => s.end).sort();
-    const cut = Math.floor(made.length / 100);
-    from = made.length ? Math.min(made[cut], now - minute) : now - hour;
-    to = ends.length ? Math.max(ends[ends.length - 1 - cut], now + minute) : now + hour;
+    const { first, last, life } = extent;
+    from = Math.min(Math.max(first, now - 20 * life), now - minute);
+    to = Math.max(Math.min(last, now + 20 * life), now + minute);
     const air = (to - from) * 0.02;
     from -= air;
     to += air;
@@ -34,6 +33,17 @@ export function axis(items, now, around) {
     ticks.push({ at: at(now + k * step), text: k === 0 ? "now" : (k > 0 ? "+" : "") + span(k * step) });
   }
   return { from, to, at, ticks, now };
+}
+
+// extentOf is what an axis needs to know of the items.
+export function extentOf(items) {
+  const dated = items.filter((s) => s.end);
+  if (!dated.length) return { first: -Infinity, last: Infinity, life: hour };
+  const made = Float64Array.from(dated, (s) => s.made).sort();
+  const ends = Float64Array.from(dated, (s) => s.end).sort();
+  const lives = Float64Array.from(dated, (s) => s.end - s.made).sort();
+  const cut = Math.floor(made.length / 100);
+  return { first: made[cut], last: ends[ends.length - 1 - cut], life: Math.max(minute, lives[lives.length >> 1]) };
 }
 
 const bins = 60;
@@ -68,8 +78,8 @@ export function Bar({ s, axis }) {
   </div>`;
 }
 
-function Crowd({ items, axis }) {
-  const { made, ends, most } = crowd(items, axis);
+function Crowd({ crowd, axis }) {
+  const { made, ends, most } = crowd;
   const bar = (n, i, kind, width, dx) =>
     n > 0 && html`<rect class=${kind} x=${i + dx} width=${width} y=${40 - (n / most) * 38} height=${(n / most) * 38} />`;
   return html`<div class="crowd">
@@ -82,14 +92,17 @@ function Crowd({ items, axis }) {
 }
 
 export function Timeline({ items, now, around, open, single }) {
-  const line = axis(items, now, around);
+  const extent = useMemo(() => extentOf(items), [items]);
+  const line = axis(extent, now, around);
+  // Scrolling draws the rows alone.
+  const above = html`<${Crowd} crowd=${crowd(items, line)} axis=${line} />`;
   const head = () => html`
     <span role="columnheader" class="c-state">State</span>
     <span role="columnheader" class="c-label">Certificate</span>
     <span role="columnheader" class="c-left">Left</span>
     <span role="columnheader" class="c-nodes">Nodes</span>
     <span role="columnheader" class="c-track"><span class="aside">From made to end; ${plural(items.length, "certificate")}</span>
-      <${Crowd} items=${items} axis=${line} /></span>`;
+      ${above}</span>`;
   const row = (s) => html`
     <span role="gridcell" class="c-state"><${State} is=${s.state} /></span>
     <span role="gridcell" class="c-label"><b>${s.label}</b>${s.must_staple && html`<em class="must">must-staple</em>`}
