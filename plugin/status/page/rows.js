@@ -58,8 +58,11 @@ export function Rows({ items, label, name, head, row, open, width }) {
   // The active row stays in the document, for those who hear it.
   if (items.length && (current < first || current >= last)) shown.push(current);
 
+  // Rows that leave give their elements to those that come.
+  const slots = Math.ceil(view.height / view.row) + 2 * beyond + 2;
+  const slot = (i) => (i >= first && i < last ? i % slots : "apart");
   const line = (i) => html`
-    <div role="row" id=${"row" + i} class=${i === current ? "row active" : "row"} key=${name(items[i])} aria-rowindex=${i + 2}
+    <div role="row" id=${"row" + i} class=${i === current ? "row active" : "row"} key=${slot(i)} aria-rowindex=${i + 2}
       style=${{ top: i * view.row + "px" }} onClick=${() => (setActive(name(items[i])), open && open(items[i]))}>${row(items[i], view)}</div>`;
 
   return html`
