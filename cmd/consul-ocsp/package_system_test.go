@@ -40,8 +40,9 @@ func newSystem(t *testing.T, deb, rpm string) *system {
 	}
 	s.must(syscall.Mount("none", s.root, "overlay", 0, "lowerdir=/,upperdir="+s.upper+",workdir="+work))
 	s.must(syscall.Mount("none", s.path("/run"), "tmpfs", 0, "mode=755"))
-	s.must(syscall.Mount("none", s.path("/proc"), "proc", 0, ""))
-	s.must(syscall.Mount("/dev", s.path("/dev"), "", syscall.MS_BIND|syscall.MS_REC, ""))
+	for _, kernel := range []string{"/proc", "/dev"} {
+		s.must(syscall.Mount(kernel, s.path(kernel), "", syscall.MS_BIND|syscall.MS_REC, ""))
+	}
 	for _, own := range []string{"/etc/consul-ocsp.d", "/etc/haproxy/certs", "/var/lib/consul-ocsp"} {
 		s.must(os.RemoveAll(s.path(own))) // of an agent on the machine
 	}
