@@ -3,6 +3,7 @@ package listener_test
 import (
 	"bufio"
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -99,6 +100,49 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 			t.Fatalf("connection %d: %v", i, err)
 		}
 		r.Body.Close()
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// More than are served at a time ask for much and read nothing of it: they keep
+// nobody from an answer for longer than one may take.
+func TestSlowReaders(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "s")
+	o := options("unix://" + socket)
+	much := make([]byte, 8<<20)
+	o.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(much) })
+	o.WriteTimeout = time.Second
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- listener.Serve(ctx, o) }() // ends with ctx
+	ask := func() net.Conn {
+		conn := dial(t, socket)
+		t.Cleanup(func() { conn.Close() })
+		if _, err := conn.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		return conn
+	}
+	for range 4500 {
+		ask()
+	}
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for tries := 0; ; tries++ { // a reader may be slow too, where the machine is
+		r, err := http.ReadResponse(bufio.NewReader(ask()), nil)
+		if err == nil {
+			n, err := io.Copy(io.Discard, r.Body)
+			if r.Body.Close(); err == nil && n == int64(len(much)) {
+				break
+			}
+		}
+		if tries == 100 {
+			t.Fatalf("nobody is answered: %v", err)
+		}
+		<-tick.C
 	}
 	cancel()
 	if err := <-done; err != nil {
