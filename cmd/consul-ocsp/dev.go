@@ -31,6 +31,7 @@ type dev struct {
 	dir     string
 	ca      *testca.CA
 	address string // of the responder
+	page    string // the address of the agent's page
 	issued  []*testca.Issued
 	haproxy *devHAProxy // nil where there is none on PATH
 }
@@ -100,6 +101,10 @@ func (d *dev) serve(ctx context.Context) (wait func(), err error) {
 const devJob = `data_dir = %q
 lock_dir = %q
 
+http {
+  address = %q
+}
+
 job "dev" {
   certificates {
     paths = [%q]
@@ -113,7 +118,11 @@ func (d *dev) run(ctx context.Context, f *configured) error {
 	if d.haproxy != nil {
 		deliver = fmt.Sprintf("  deliver \"haproxy\" {\n    socket = %q\n  }\n", d.haproxy.socket)
 	}
-	text := fmt.Sprintf(devJob, filepath.Join(d.dir, "data"), filepath.Join(d.dir, "lock"), filepath.Join(d.dir, "certs"), deliver)
+	var err error
+	if d.page, err = freeAddress(); err != nil {
+		return err
+	}
+	text := fmt.Sprintf(devJob, filepath.Join(d.dir, "data"), filepath.Join(d.dir, "lock"), d.page, filepath.Join(d.dir, "certs"), deliver)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return err
 	}
@@ -166,6 +175,7 @@ func (d *dev) introduce(path, text string) {
 	default:
 		fmt.Fprintf(out, "  HAProxy       not on PATH: staples are written to files only; install it to see a stapled handshake\n")
 	}
+	fmt.Fprintf(out, "  page          http://%s/\n", d.page)
 	fmt.Fprintf(out, "\nThe job file:\n\n%s\n", indented(text))
 }
 
