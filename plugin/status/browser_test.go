@@ -22,7 +22,7 @@ import (
 )
 
 // patience is how long a browser may take for anything, on a machine that is busy.
-const patience = 60 * time.Second
+const patience = 3 * time.Minute
 
 // browser is a headless Chromium with nothing in it.
 func browser(t *testing.T) context.Context {

@@ -118,7 +118,7 @@ function Top({ report, error, now }) {
 }
 
 function Filter({ choice, choose, counts, all, found, timeline }) {
-  const tile = (state) => html`<button type="button" key=${state} class=${"tile " + state} title=${meaning[state]} aria-pressed=${choice.state === state}
+  const tile = (state) => html`<button type="button" key=${state} class=${"tile " + (counts[state] ? state : "nothing " + state)} title=${meaning[state]} aria-pressed=${choice.state === state}
       onClick=${() => choose({ ...choice, state: choice.state === state ? "" : state })}><b>${(counts[state] || 0).toLocaleString("en")}</b> ${state}</button>`;
   return html`<div class="tiles" role="group" aria-label="Show only">${states.map(tile)}
       <button type="button" class="tile" aria-pressed=${choice.must} onClick=${() => choose({ ...choice, must: !choice.must })}>
@@ -165,7 +165,7 @@ function App() {
   return html`<${Top} report=${report} error=${errors.status} now=${now} />
     <nav aria-label="Views">${Object.entries(views).map(
       ([key, name]) => html`<a key=${key} href=${"#" + key} aria-current=${view === key ? "page" : undefined}>${name}${
-        key === "nodes" && html` <small>${nodes.length}${troubled > 0 && html`, <b class="bad">${troubled} not ok</b>`}</small>`}</a>`)}</nav>
+        key === "nodes" && report && html` <small>${nodes.length}${troubled > 0 && html`, <b class="bad">${troubled} not ok</b>`}</small>`}</a>`)}</nav>
     <main class=${view}>
       ${!report && !errors.status && html`<p class="none">Asking the agent …</p>`}
       ${report && view !== "nodes" &&
