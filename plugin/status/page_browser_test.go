@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -48,8 +49,8 @@ func manyOnPage(t *testing.T, b *tab) {
 	if n := len(first); n < 10 || n > 60 {
 		t.Errorf("%d rows in the document", n)
 	}
-	if want := "revoked"; !strings.Contains(value[string](b, `document.querySelector('.row').textContent`), want) {
-		t.Errorf("first is %s, not what is revoked", first[0])
+	if got := value[string](b, `[...document.querySelectorAll('.row')].map(r => r.querySelector('.state.revoked') ? "r" : (r.querySelector('.state.ok') ? "o" : "f") + (r.querySelector('.must') ? "m" : "")).join(" ")`); !regexp.MustCompile(`^(r )+(fm( |$))*(f( |$))*(om( |$))*(o( |$))*$`).MatchString(got) {
+		t.Errorf("the order is %s", got)
 	}
 	b.shoot("timeline-light")
 	const active = `document.getElementById(document.activeElement.getAttribute("aria-activedescendant"))`
