@@ -86,9 +86,10 @@ type Failure struct {
 	Err error
 }
 
-// Error names the URL, the reason and the cause.
+// Error names the URL, without a password that is in it, the reason and the
+// cause.
 func (f *Failure) Error() string {
-	s := fmt.Sprintf("responder %.200q: %s", f.URL, f.Reason)
+	s := fmt.Sprintf("responder %.200q: %s", withoutPassword(f.URL), f.Reason)
 	if f.HTTPStatus != 0 {
 		s += fmt.Sprintf(" %d %s", f.HTTPStatus, http.StatusText(f.HTTPStatus))
 	}

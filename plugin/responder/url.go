@@ -33,6 +33,19 @@ func parseURL(s string) (*url.URL, error) {
 	return u, nil
 }
 
+// withoutPassword is a URL as it may be shown: a certificate or a command line may
+// have one with user and password, which is refused, and not repeated.
+func withoutPassword(s string) string {
+	u, err := url.Parse(s)
+	switch {
+	case err == nil && u.User != nil:
+		return u.Redacted()
+	case err != nil && strings.Contains(s, "@"):
+		return "…@" + s[strings.LastIndex(s, "@")+1:]
+	}
+	return s
+}
+
 // validHost says whether s can be a Host header: nothing that would end the
 // header or start another part of the request.
 func validHost(s string) bool {
