@@ -2,7 +2,7 @@
 // the parts in the packages below it, and runs them.
 //
 //	        the elected agent (one per cluster)              every node
-//	certificate ─► request ─► responder ─► verify ─► publish ═ Consul KV ═ follow ─► verify ─► file ─► HAProxy, exec
+//	certificate ─► request ─► responder ─► verify ─► publish ═ Consul KV ═ follow ─► verify ─► file ─► HAProxy, nginx, exec
 //	 inventory     staple     responder    staple    consul                consul    staple    writer  haproxy, writer
 //	    ▲                                                                                                │
 //	    └──────────── certificates that nodes announce (Consul KV) ◄─────────────────────────────────────┘
@@ -11,8 +11,9 @@
 // publishes, the delivering part follows, is the data_dir.
 //
 // An [Agent] runs until it is stopped. [Fetch], [Sync], [Status] and
-// [FindStaple] do one pass with the same parts and end; [Update] is one pass for
-// one certificate, without a job file.
+// [FindStaple] do one pass with the same parts and end; [Plan] and [Compare] look
+// and change nothing; [Update] and [FetchCertificate] are one pass for one
+// certificate, without a job file.
 //
 // What holds throughout:
 //   - no byte reaches a file or a socket that was not verified in this process;

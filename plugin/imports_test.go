@@ -17,7 +17,7 @@ const module = "github.com/consul-ocsp/consul-ocsp/"
 var mayImport = map[string][]string{
 	"plugin/record":              {},
 	"plugin/staple":              {},
-	"plugin/haproxy":             {},
+	"plugin/haproxy":             {"plugin/program"},
 	"plugin/haproxy/haproxytest": {},
 	"plugin/program":             {},
 	"plugin/listener":            {},

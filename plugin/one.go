@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -91,7 +90,7 @@ type oneFile struct {
 }
 
 func (f oneFile) Staple(string) (record.Staple, bool, error) {
-	der, err := readOne(f.path)
+	der, err := readRegular(f.path, staple.MaxResponse)
 	if err != nil {
 		return record.Staple{}, false, nil // what can't be read stays, says writeOne
 	}
@@ -132,7 +131,7 @@ func writeOne(path string, facts *staple.Facts, leaf, issuer *x509.Certificate) 
 	if path == "" {
 		return nil
 	}
-	old, err := readOne(path)
+	old, err := readRegular(path, staple.MaxResponse)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -172,13 +171,4 @@ func syncFolder(folder string) error {
 		return fmt.Errorf("sync folder %s: %w", folder, err)
 	}
 	return nil
-}
-
-func readOne(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, staple.MaxResponse+1))
 }

@@ -5,11 +5,8 @@ import (
 	"crypto/sha1"
 	"crypto/x509"
 	"errors"
-	"io"
 	"io/fs"
-	"os"
 	"slices"
-	"syscall"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
@@ -17,7 +14,7 @@ import (
 
 // read reads the certificate, and the chain in its .issuer file and its PEM.
 func (u *update) read(context.Context) error {
-	data, err := readRegular(u.Certificate)
+	data, err := readRegular(u.Certificate, staple.MaxPEM)
 	if err != nil {
 		return failedAt(StageCertificate, "%w", err)
 	}
@@ -30,7 +27,7 @@ func (u *update) read(context.Context) error {
 	}
 	u.got.Leaf, u.inPEM = bundle.Leaf, bundle.Others
 	u.Tell("certificate: %s, SHA-1 fingerprint %X", bundle.Leaf.Subject, sha1.Sum(bundle.Leaf.Raw))
-	beside, err := readRegular(u.Certificate + ".issuer")
+	beside, err := readRegular(u.Certificate+".issuer", staple.MaxPEM)
 	if err == nil {
 		list, err := staple.ParseCertificates(beside)
 		if err != nil {
@@ -47,23 +44,6 @@ func (u *update) read(context.Context) error {
 		}
 	}
 	return nil
-}
-
-// readRegular reads a file of certificates. It waits for no pipe.
-func readRegular(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("not a regular file")}
-	}
-	return io.ReadAll(io.LimitReader(f, staple.MaxPEM+1))
 }
 
 // findIssuer finds the issuer in the chain, else behind the certificate's own
@@ -102,7 +82,7 @@ func (u *update) findSigners(context.Context) error {
 		u.got.Signers = u.got.Chain
 		return nil
 	}
-	data, err := readRegular(u.TrustedSigners)
+	data, err := readRegular(u.TrustedSigners, staple.MaxPEM)
 	if err != nil {
 		return failedAt(StageCertificate, "trusted signers: %w", err)
 	}

@@ -11,5 +11,6 @@
 // A Cluster is three such servers and clients, with addresses of their own that can be cut off, and on which packets
 // can be lost: in network namespaces where the test may make them (as root, mostly), else on addresses of loopback.
 //
-// Limits: a Server that Start starts is a cluster of one. Only HTTP is served: no TLS, DNS, gRPC or service mesh.
+// StartDatacenters makes federated servers. Limits: a Server that Start starts is a cluster of one. HTTP is served, over TLS
+// and at a unix socket on request: no DNS, gRPC or service mesh.
 package consultest

@@ -24,7 +24,7 @@ const checkTimeout = 2 * time.Minute
 // says, of KindUnsupported where it can't be asked, because there is no such
 // program or this process may not read what the master may.
 func CheckConfig(ctx context.Context, binary string, files []string) error {
-	r := running{binary: cmp.Or(binary, program())}
+	r := running{binary: cmp.Or(binary, installed())}
 	for _, f := range files {
 		r.args = append(r.args, "-f", f)
 	}
@@ -55,8 +55,8 @@ func (r running) check(ctx context.Context) error {
 	return fail(KindReloadFailed, alert(out), nil)
 }
 
-// program is where haproxy is.
-func program() string {
+// installed is where haproxy is.
+func installed() string {
 	for _, name := range []string{"haproxy", "/usr/local/sbin/haproxy", "/usr/sbin/haproxy"} {
 		if path, err := exec.LookPath(name); err == nil {
 			return path

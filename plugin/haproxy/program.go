@@ -6,14 +6,20 @@ import (
 	"os/exec"
 	"syscall"
 	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/program"
 )
 
 // maxOutput bounds what is kept of a program's output, in bytes.
 const maxOutput = 64 << 10
 
 // run runs a program made with a context, with which it ends together with its
-// children, and returns the beginning of what it wrote.
+// children, and returns the beginning of what it wrote. One without an environment
+// of its own has ours, save Consul's token.
 func run(cmd *exec.Cmd) (string, error) {
+	if cmd.Env == nil {
+		cmd.Env = program.Environment()
+	}
 	out := &boundedOutput{most: maxOutput}
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

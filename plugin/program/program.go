@@ -59,7 +59,7 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, ErrTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.Env = append(environment(), env...)
+	cmd.Env = append(Environment(), env...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
@@ -75,9 +75,9 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 	return fmt.Errorf("%s: %w", args[0], err)
 }
 
-// environment is our own environment without the variables that are ours to set
+// Environment is our own environment without the variables that are ours to set
 // and without Consul's token: who needs that in a command gives it there.
-func environment() []string {
+func Environment() []string {
 	var env []string
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "CONSUL_OCSP_") && !strings.HasPrefix(v, "CONSUL_HTTP_TOKEN=") {

@@ -1,6 +1,7 @@
 // Package status says what is known of every staple and every node, from the
-// records of a cluster or from data_dir: as a value, as JSON, as a table, and
-// as a judgement for monitoring.
+// records of a cluster or from data_dir: as a value, as JSON, as a table, over
+// HTTP, as a page, and as a judgement for monitoring. Metrics are of the agent
+// itself, which hands in a [Sample] of its parts.
 //
 // What it promises: everything shown is read from records, with the time that
 // it is given as "now"; nothing is fetched and nothing verified. A record is

@@ -1,6 +1,6 @@
 // Package writer is the node's part: it takes OCSP responses from wherever
 // they come, verifies them again against this node's own certificates, writes
-// them to files and hands them to targets (HAProxy, a command).
+// them to files and hands them to targets (HAProxy, nginx, a command).
 //
 // What it promises:
 //
@@ -12,8 +12,9 @@
 //     newer than ours is kept, and learned.
 //   - A file is whole or absent, and its owner, group and mode stay.
 //   - Nothing is deleted, whatever fails: a refused response, an end of life, a
-//     certificate that is no longer configured. The one exception is asked for by
-//     the operator: on_revoked = "remove".
+//     certificate that is no longer configured. Two exceptions: the operator asks
+//     for it by on_revoked = "remove"; and where HAProxy is strict (zero-warning,
+//     -dW), a response that has ended or a placeholder would keep it from starting.
 //   - The file is written first, then the targets are told. A target that fails
 //     is tried again with growing pauses and delays neither other targets nor
 //     other certificates' files.

@@ -1,0 +1,22 @@
+package plugin
+
+import (
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// A pipe in the place of a file that a setting names keeps nobody waiting.
+func TestAPipeIsNoFile(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readCertificates("trusted_responders", pipe); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("trusted_responders: %v", err)
+	}
+	if _, err := readRegular(pipe, 1); err == nil {
+		t.Error("a pipe was read")
+	}
+}
