@@ -98,7 +98,9 @@ func (s *session) installAll(ctx context.Context, certs []Certificate, all []Pus
 }
 
 // sort finds those that a plain set is for: registered, under one name at most,
-// and neither held already nor outranked, which is noted in all.
+// and neither held already nor outranked, which is noted in all. Of several
+// responses of one CertID that is the first: whether another outranks it is
+// only seen once it is held.
 func (s *session) sort(ctx context.Context, certs []Certificate, all []Pushed, left []int) (plain, others []int, err error) {
 	held, err := s.heldAll(ctx, certIDs(certs, left))
 	if err != nil {
@@ -107,10 +109,13 @@ func (s *session) sort(ctx context.Context, certs []Certificate, all []Pushed, l
 	if err := s.refreshNames(ctx); err != nil && KindOf(err) != KindPermission {
 		return nil, nil, err
 	}
+	seen := make(map[string]bool, len(left))
 	for k, i := range left {
 		h, cert := held[k].Held, certs[i]
+		again := seen[string(cert.CertID)]
+		seen[string(cert.CertID)] = true
 		switch names := s.c.names.names[fingerprint(cert.FingerprintSHA1)]; {
-		case held[k].err != nil || !h.Registered || len(names) > 1:
+		case again || held[k].err != nil || !h.Registered || len(names) > 1:
 			others = append(others, i)
 		case h.is(cert):
 			all[i].Outcome.How = HowUnchanged

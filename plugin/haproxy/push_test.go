@@ -67,6 +67,28 @@ func TestPushAll(t *testing.T) {
 	}
 }
 
+// Of two responses of one certificate, from files that two places have of it, the
+// newer stays, whichever comes first.
+func TestPushAllOfOneCertificate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for name, order := range map[string][]int{"newer first": {0, 1}, "older first": {1, 0}} {
+		issued := w.issue("one.test", testca.IssueOptions{})
+		writeFile(t, issued.Path+".ocsp", w.good(issued, 3*time.Hour, time.Hour).OCSP)
+		p := haproxytest.Start(t, haproxytest.Options{Certs: []string{issued.Path}})
+		both := []haproxy.Certificate{w.good(issued, time.Hour, time.Hour), w.good(issued, 2*time.Hour, time.Hour)}
+		both[1].Path = filepath.Join(t.TempDir(), "copy.pem")
+		certs := []haproxy.Certificate{both[order[0]], both[order[1]]}
+		for i, g := range client(t, p.Socket()).PushAll(t.Context(), certs) {
+			if g.Err != nil || (g.Outcome.How == haproxy.HowNewer) != (i == 1 && order[i] == 1) {
+				t.Errorf("%s: %s came to %q, %v", name, certs[i].Path, g.Outcome.How, g.Err)
+			}
+		}
+		wantStaple(t, p, "one.test", both[0].OCSP)
+		p.Stop()
+	}
+}
+
 // A conversation that breaks off is gone on with, one that can't be told apart is
 // had one command at a time, and a worker that changes under it has all again.
 func TestConversations(t *testing.T) {
