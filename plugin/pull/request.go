@@ -74,6 +74,10 @@ func parseCertID(der []byte) (key, error) {
 	return key(bytes.Join([][]byte{name, issuer, serial}, nil)), nil
 }
 
+// maxStarts is at how many places of a path a request is looked for: each costs
+// the decoding of all that follows it.
+const maxStarts = 16
+
 // fromPath is the request in the path of a GET (RFC 6960 appendix A.1.1): the
 // base64 of its DER, percent-encoded. Whoever passes on requests for many
 // responders, or for one below a folder, leaves the path of the responder
@@ -81,11 +85,13 @@ func parseCertID(der []byte) (key, error) {
 func fromPath(escaped string) ([]byte, error) {
 	// DER begins with 0x30, which base64 writes as "M". Slashes before it are of
 	// the path, slashes after it may be base64's own.
-	for i := 0; i < len(escaped); i++ {
-		if escaped[i] != '/' || i+1 == len(escaped) || escaped[i+1] != 'M' {
-			continue
+	for range maxStarts {
+		at := strings.Index(escaped, "/M")
+		if at < 0 {
+			break
 		}
-		if der, err := decode(escaped[i+1:]); err == nil {
+		escaped = escaped[at+1:]
+		if der, err := decode(escaped); err == nil {
 			return der, nil
 		}
 	}
