@@ -123,7 +123,7 @@ func (a *Answerer) IDs() []string {
 	return ids
 }
 
-// Holds is what is known of the response that is held for id.
+// Holds is what the response that is held for id says.
 func (a *Answerer) Holds(id string) (record.Meta, bool) {
 	if e := a.entry(id); e != nil {
 		if held := e.answer.Load(); held != nil {
@@ -143,7 +143,8 @@ func (a *Answerer) entry(id string) *entry {
 	return a.entries[id]
 }
 
-// Deliver takes responses of a store. Each is verified; one that is refused or
+// Deliver takes responses of a store. Each is verified, and what its meta says
+// counts for nothing; one that is refused, says neither good nor revoked, or is
 // older than what is held changes nothing.
 func (a *Answerer) Deliver(_ context.Context, list []record.Staple) {
 	for _, st := range list {
@@ -159,7 +160,11 @@ func (a *Answerer) Deliver(_ context.Context, list []record.Staple) {
 			a.logger.Debug("response is not handed on", "id", st.ID, "reason", staple.ReasonOf(err), "error", err)
 			continue
 		}
-		e.put(newAnswer(facts, st.Meta))
+		if facts.Status != staple.Good && facts.Status != staple.Revoked {
+			a.logger.Debug("response is not handed on", "id", st.ID, "status", facts.Status)
+			continue
+		}
+		e.put(newAnswer(facts))
 	}
 }
 

@@ -45,9 +45,16 @@ func (a *Answerer) Counts() Counts {
 	}
 }
 
-func newAnswer(f *staple.Facts, m record.Meta) *answer {
+// newAnswer makes an answer of what was verified: what a record claims to be, and
+// is not, must neither be taken for newer nor keep a newer one out.
+func newAnswer(f *staple.Facts) *answer {
+	sum := f.SHA256()
 	return &answer{
-		facts: f, meta: m, etag: `"` + f.SHA256() + `"`,
+		facts: f, etag: `"` + sum + `"`,
+		meta: record.Meta{
+			Format: record.Format, SHA256: sum, Serial: f.Serial(), Status: string(f.Status),
+			ThisUpdate: f.ThisUpdate, NextUpdate: f.NextUpdate, Until: f.Until, RevokedAt: f.RevokedAt, RevocationReason: f.RevocationReason,
+		},
 		lastModified: f.ThisUpdate.UTC().Format(http.TimeFormat), expires: f.Until.UTC().Format(http.TimeFormat),
 	}
 }

@@ -144,6 +144,31 @@ func TestOnlyWhatIsVerified(t *testing.T) {
 	}
 }
 
+// What a record says of its response decides nothing: one that claims to be of
+// the future keeps no newer one out, an old one that claims to be new replaces
+// nothing, and "unknown" is not handed on under another name.
+func TestRecordsAreNotBelieved(t *testing.T) {
+	w := newWorld(t)
+	cert := w.issue("www.example.test")
+	far := w.stored(cert, testca.Answer{}, 2*time.Hour, time.Hour)
+	far.Meta.ThisUpdate = w.now.AddDate(10, 0, 0)
+	w.deliver(far)
+	if held, ok := w.answerer.Holds(far.ID); !ok || !held.ThisUpdate.Equal(w.now.Add(-2*time.Hour)) || held.Status != "good" {
+		t.Errorf("holds %+v, %t", held, ok)
+	}
+	revoked := w.stored(cert, testca.Answer{Status: ocsp.Revoked}, time.Hour, time.Hour)
+	w.deliver(revoked)
+	w.deliver(far)
+	unknown := w.stored(cert, testca.Answer{Status: ocsp.Unknown}, time.Minute, time.Hour)
+	w.deliver(unknown)
+	if got := w.get("/", w.request(cert), nil).Body.Bytes(); !bytes.Equal(got, revoked.DER) {
+		t.Error("another response than the newest that says good or revoked")
+	}
+	if held, _ := w.answerer.Holds(far.ID); held.Status != "revoked" {
+		t.Errorf("holds %q", held.Status)
+	}
+}
+
 // openssl asks over a real connection, and verifies what it gets.
 func TestOpenSSLAsks(t *testing.T) {
 	w := newWorld(t)
