@@ -159,8 +159,13 @@ func TestRecordsAreNotBelieved(t *testing.T) {
 	revoked := w.stored(cert, testca.Answer{Status: ocsp.Revoked}, time.Hour, time.Hour)
 	w.deliver(revoked)
 	w.deliver(far)
-	unknown := w.stored(cert, testca.Answer{Status: ocsp.Unknown}, time.Minute, time.Hour)
-	w.deliver(unknown)
+	other := w.issue("other.example.test")
+	for _, c := range []*testca.Issued{cert, other} {
+		w.deliver(w.stored(c, testca.Answer{Status: ocsp.Unknown}, time.Minute, time.Hour))
+	}
+	if got := w.get("/", w.request(other), nil).Body.Bytes(); !bytes.Equal(got, ocsp.TryLaterErrorResponse) {
+		t.Error(`a response that says "unknown" is handed on`)
+	}
 	if got := w.get("/", w.request(cert), nil).Body.Bytes(); !bytes.Equal(got, revoked.DER) {
 		t.Error("another response than the newest that says good or revoked")
 	}
