@@ -31,6 +31,7 @@ type haproxyTarget struct {
 	// discover: the certificates that it serves are this job's.
 	discover bool
 	reload   reloadRules
+	strict   *strictness
 	logger   hclog.Logger
 
 	mu      sync.Mutex
@@ -39,12 +40,12 @@ type haproxyTarget struct {
 	waiting map[string]*waiting // by path
 	since   time.Time           // when the first of them came
 	ask     time.Time           // not before this for a turn
-	strict  bool                // it does not start with warnings
 }
 
 func (t *targets) haproxy(cfg *hclconfig.Config, job string, d hclconfig.DeliverHAProxy) *haproxyTarget {
 	sum := sha1.Sum([]byte(d.Socket))
 	logger := t.logger.Named("haproxy")
+	client := haproxy.New(haproxy.Config{Socket: d.Socket, LockDir: cfg.LockDir, AskOnly: t.askOnly, Reload: d.Reload, Logger: logger})
 	return &haproxyTarget{
 		name:     targetName("haproxy", d.Name),
 		socket:   d.Socket,
@@ -58,7 +59,8 @@ func (t *targets) haproxy(cfg *hclconfig.Config, job string, d hclconfig.Deliver
 			turns: func() *turns { return t.turns }, now: time.Now,
 		},
 		logger:  logger,
-		client:  haproxy.New(haproxy.Config{Socket: d.Socket, LockDir: cfg.LockDir, AskOnly: t.askOnly, Reload: d.Reload, Logger: logger}),
+		strict:  newStrictness(client.Strict),
+		client:  client,
 		waiting: map[string]*waiting{},
 	}
 }
@@ -207,16 +209,4 @@ func forHAProxy(s writer.Staple) (haproxy.Certificate, error) {
 		c.IssuerPEM = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate.Issuer.Raw})
 	}
 	return c, nil
-}
-
-// Strict reports whether HAProxy does not start with warnings; the last answer
-// counts while it is down.
-func (t *haproxyTarget) Strict(ctx context.Context) bool {
-	strict, err := t.client.Strict(ctx)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if err == nil {
-		t.strict = strict
-	}
-	return t.strict
 }

@@ -1,9 +1,13 @@
 package haproxy
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestConfigArgs(t *testing.T) {
@@ -26,5 +30,24 @@ func TestOnlyHAProxyIsBelieved(t *testing.T) {
 		if r, ok := masterOf(pid); ok {
 			t.Errorf("%d: %+v", pid, r)
 		}
+	}
+}
+
+// A pipe among the files that HAProxy was started with keeps nobody waiting, and
+// the files beside it are read.
+func TestZeroWarningBesideAPipe(t *testing.T) {
+	folder := t.TempDir()
+	pipe := filepath.Join(folder, "a.cfg")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if zeroWarning(pipe, "/") || zeroWarning("a.cfg", folder) || zeroWarning(folder, "/") {
+		t.Error("zero-warning was read from a pipe")
+	}
+	if err := os.WriteFile(filepath.Join(folder, "b.cfg"), []byte("global\n\tzero-warning\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if !zeroWarning(folder, "/") {
+		t.Error("zero-warning beside a pipe was not found")
 	}
 }
