@@ -47,6 +47,7 @@ func (p *parts) join(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		p.name.Store(&name)
 		if cfg.HasRole("fetch") {
 			who := record.Leader{Node: name, Instance: instance, Version: p.options.Version}
 			group.Go(func() error {

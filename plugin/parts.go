@@ -52,6 +52,9 @@ type parts struct {
 	// telling is who tells events; nil while another agent leads.
 	telling atomic.Pointer[event.Teller]
 
+	// name is the node's in Consul, once it is claimed.
+	name atomic.Pointer[string]
+
 	// read is closed, once, when the certificates were read for the first time.
 	read chan struct{}
 	once sync.Once

@@ -107,7 +107,8 @@ func TestHTTP(t *testing.T) {
 		t.Errorf("shown:\n%s\nprinted:\n%s", all, out)
 	}
 	id := n.id(t, www)
-	all += answers(t, client, "/v1/staples/"+id, 200, `"node": "node-1"`, `"delivers": "current"`)
+	all += answers(t, client, "/v1/staples/"+id, 200, `"node": "node-1"`, `"delivers": "current"`,
+		`"name": "signature"`, `"detail": "the issuer itself"`, `"responders": [`)
 	all += answers(t, client, "/v1/nodes", 200, `"applied": "1"`, id[:12])
 	all += answers(t, client, "/v1/metrics", 200, `consul_ocsp_staples{state="ok",view="delivered"} 1`+"\n", `,name="`+www+`",state="ok",view="delivered"} 1`,
 		"consul_ocsp_publish_to_stapled_seconds_count 1\n", "consul_ocsp_consul_up 1\n", `consul_ocsp_pushes_total{how="`,

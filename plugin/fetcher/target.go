@@ -151,6 +151,17 @@ func (t Target) urls() []string {
 	return urls[:min(len(urls), maxURLs)]
 }
 
+// Hosts are the hosts and ports of the responders to ask, in order.
+func (t Target) Hosts() []string {
+	var hosts []string
+	for _, u := range t.urls() {
+		if host := hostOf(u); !slices.Contains(hosts, host) {
+			hosts = append(hosts, host)
+		}
+	}
+	return hosts
+}
+
 // guard is what the target may reach.
 func (t Target) guard() responder.Guard {
 	return responder.Guard{

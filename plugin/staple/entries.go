@@ -57,9 +57,17 @@ func (j *judgement) checkExtensions() *Refusal {
 	}
 	if j.explain {
 		j.note("%d, none critical", len(j.response.extensions))
+		if slices.ContainsFunc(j.response.extensions, func(e extension) bool { return e.oid == oidNonce }) {
+			j.add("with a nonce, which is not compared: none is sent")
+		} else {
+			j.add("no nonce")
+		}
 	}
 	return nil
 }
+
+// oidNonce is id-pkix-ocsp-nonce: https://www.rfc-editor.org/rfc/rfc9654#section-2.1
+const oidNonce = "1.3.6.1.5.5.7.48.1.2"
 
 func critical(where string, list []extension) *Refusal {
 	for _, e := range list {

@@ -24,7 +24,12 @@ type Step struct {
 // steps behind it are "not reached". Without leaf or issuer the steps that need them are "not reached" or end in a
 // warning, and the rest goes on.
 func Explain(der []byte, leaf, issuer *x509.Certificate, o Options) []Step {
-	j := newJudgement(der, NewPair(leaf, issuer), o)
+	return NewPair(leaf, issuer).Explain(der, o)
+}
+
+// Explain explains a response for the pair's certificate, as the function Explain does.
+func (p *Pair) Explain(der []byte, o Options) []Step {
+	j := newJudgement(der, p, o)
 	j.explain = true
 	_ = j.run() // the trace holds the refusal
 	for _, c := range checks()[len(j.trace):] {
@@ -51,6 +56,13 @@ func (j *judgement) finish(refusal *Refusal) {
 func (j *judgement) note(format string, args ...any) {
 	if j.explain {
 		j.current.Detail = fmt.Sprintf(format, args...)
+	}
+}
+
+// add goes on with what a step found.
+func (j *judgement) add(text string) {
+	if j.explain {
+		j.current.Detail += "; " + text
 	}
 }
 

@@ -28,6 +28,13 @@ func TestExplain(t *testing.T) {
 	delegated := answer{leaf: s.leaf, issuer: s.issuer, signer: d, certs: [][]byte{d.cert.Raw}, algorithm: algorithmECDSA,
 		singles: []single{{status: statusRevoked(epoch.Add(-2*time.Hour), 4)}}}.der(t)
 	size := len(delegated)
+	strict := answer{leaf: s.leaf, issuer: s.issuer, signer: s.delegate, certs: [][]byte{s.delegate.cert.Raw}, algorithm: algorithmECDSA,
+		extensions: [][]byte{extensionDER(false, octets([]byte("12345678")), 1, 3, 6, 1, 5, 5, 7, 48, 1, 2)}}.der(t)
+	for _, want := range []string{"1, none critical; with a nonce, which is not compared", "; id-pkix-ocsp-nocheck: nobody need ask"} {
+		if got := outline(Explain(strict, s.leaf.cert, s.issuer.cert, Options{Now: epoch})); !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
 	for _, c := range []struct {
 		name         string
 		leaf, issuer *x509.Certificate
@@ -37,12 +44,12 @@ func TestExplain(t *testing.T) {
 		{"all given", s.leaf.cert, s.issuer.cert, epoch, `encoding: ok: SIZE bytes of DER
 response status: ok: successful
 response type: ok: basic response, version 1
-response extensions: ok: 0, none critical
+response extensions: ok: 0, none critical; no nonce
 issuer: ok: "CN=Test CA" issued the certificate
 certificate id: ok: serial 1234, revoked since 2026-03-01T10:00:00Z (superseded)
 signature algorithm: ok: ECDSA-SHA256
 signature: ok: by the key of "CN=Delegate"
-signer: warning: delegate "CN=Delegate" of the issuer, ends 2026-05-01T12:00:00Z; delegate "CN=Delegate" lacks id-pkix-ocsp-nocheck: strict clients ask whether it was revoked
+signer: warning: delegate "CN=Delegate" of the issuer, which certified it for signing OCSP responses; ends 2026-05-01T12:00:00Z; delegate "CN=Delegate" lacks id-pkix-ocsp-nocheck: strict clients ask whether it was revoked
 update times: ok: thisUpdate 2026-03-01T11:00:00Z, nextUpdate 2026-03-02T11:00:00Z
 certificate dates: ok: ends 2026-05-01T12:00:00Z
 haproxy: ok: can be stapled until 2026-03-02T10:55:00Z

@@ -186,9 +186,11 @@ func (j *judgement) checkDelegate(c *x509.Certificate) *Refusal {
 	}
 	j.delegated = true
 	if j.explain {
-		j.note("delegate %q of the issuer, ends %s", c.Subject, c.NotAfter.UTC().Format(time.RFC3339))
+		j.note("delegate %q of the issuer, which certified it for signing OCSP responses; ends %s", c.Subject, c.NotAfter.UTC().Format(time.RFC3339))
 	}
-	if !hasExtension(c, oidNoCheck) {
+	if hasExtension(c, oidNoCheck) {
+		j.add("id-pkix-ocsp-nocheck: nobody need ask whether it was revoked")
+	} else {
 		j.warn("delegate %q lacks id-pkix-ocsp-nocheck: strict clients ask whether it was revoked", c.Subject)
 	}
 	return nil

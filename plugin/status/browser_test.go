@@ -232,7 +232,7 @@ func served(t *testing.T, now *atomic.Pointer[record.Snapshot]) http.Handler {
 	ok := func(context.Context) Health { return Health{OK: true} }
 	return Handler(t.Context(), HandlerOptions{
 		Read: func(context.Context) (*Report, error) { return FromSnapshot(now.Load(), time.Now()), nil },
-		Live: ok, Ready: ok,
+		Live: ok, Ready: ok, Own: owned,
 	})
 }
 

@@ -19,6 +19,9 @@ type HandlerOptions struct {
 	// Live and Ready say how the agent is. They are asked for each request, end
 	// with its context, and may be called concurrently.
 	Live, Ready func(context.Context) Health
+	// Own is what the agent itself has of the certificate of an id. It may be
+	// called concurrently, and asks nobody else.
+	Own func(id string) Own
 	// Metrics answers /v1/metrics; nil: nobody does.
 	Metrics http.Handler
 }
@@ -61,6 +64,8 @@ func Handler(ctx context.Context, o HandlerOptions) http.Handler {
 				fail(w, r, http.StatusNotFound, "nothing is known of this certificate")
 				return
 			}
+			own := o.own(id)
+			one.Responders, one.Verification = own.Responders, own.Verification
 			encoded(one).write(w, r, http.StatusOK)
 		}
 	})

@@ -16,14 +16,20 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
 
 // shown is a handler of this snapshot.
 func shown(t *testing.T, s *record.Snapshot) http.Handler {
 	t.Helper()
 	return Handler(t.Context(), HandlerOptions{
-		Read:    func(context.Context) (*Report, error) { return FromSnapshot(s, noon), nil },
-		Live:    func(context.Context) Health { return Health{OK: true} },
+		Read: func(context.Context) (*Report, error) { return FromSnapshot(s, noon), nil },
+		Live: func(context.Context) Health { return Health{OK: true} },
+		Own: func(string) Own {
+			v := Verification{Node: "haproxy-1\u202e"}
+			v.Judge([]byte("DER"), []staple.Step{{Name: "encoding", Result: staple.StepOK, Detail: "3 bytes \x1b[2J"}, {Name: "signer", Result: staple.StepNotReached}})
+			return Own{Responders: []string{"ocsp.example.net"}, Verification: v}
+		},
 		Ready:   func(context.Context) Health { return Health{Reasons: []string{"revoked\x1b[2J"}} },
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "metrics") }),
 	})

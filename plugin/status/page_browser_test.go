@@ -128,6 +128,9 @@ func axeOnPage(t *testing.T, b *tab) {
 			b.scheme(scheme)
 			for _, part := range []string{"#timeline", "#matrix", "#nodes", dialog, "#nodes/haproxy-001.eu"} {
 				b.goTo(part)
+				if part == dialog {
+					b.until(`document.querySelector("dialog")?.textContent.includes("refuses it")`)
+				}
 				if strings.Contains(part, "/") {
 					b.until(`document.querySelector("dialog[open]")?.getAnimations().length === 0`)
 				}

@@ -72,6 +72,11 @@ func (v *view) nodes() *blob {
 type oneStaple struct {
 	head
 	Staple Staple `json:"staple"`
+	// Responders are the hosts that are asked for it; empty where the agent that
+	// answers has not the certificate.
+	Responders []string `json:"responders"`
+	// Verification is how the agent that answers judges the response that it has.
+	Verification Verification `json:"verification"`
 	// Nodes are those that say that they deliver a response for it, or what
 	// keeps them from it.
 	Nodes []stapleNode `json:"nodes"`

@@ -177,7 +177,7 @@ function App() {
         : html`<p class="none">${errors.nodes || "Asking …"}</p>`)}
       ${report && view === "nodes" && html`<${Nodes} nodes=${nodes} now=${now} open=${(n) => go(view, n.node)} />`}
     </main>
-    ${staple && html`<${Certificate} key=${what} s=${staple} nodes=${extra[one]?.nodes} error=${errors[one]} now=${now} close=${() => go(view)} />`}
+    ${staple && html`<${Certificate} key=${what} s=${staple} told=${extra[one]} error=${errors[one]} now=${now} close=${() => go(view)} />`}
     ${node && html`<${Node} key=${what} n=${node} now=${now} close=${() => go(view)} />`}`;
 }
 

@@ -2,6 +2,7 @@
 import { html, useEffect, useRef } from "./preact/standalone.module.js";
 import { axis, Bar, extentOf } from "./timeline.js";
 import { troubleText } from "./nodes.js";
+import { Verification } from "./verification.js";
 import { State } from "./words.js";
 import { ago, left, meaning, plural, utc, why } from "./model.js";
 
@@ -20,7 +21,8 @@ function Dialog({ title, close, children }) {
 const fact = (name, value) => value && html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
 const moment = (at, now) => at > 0 && `${utc(at)}, ${ago(at, now)}`;
 
-export function Certificate({ s, nodes, error, now, close }) {
+export function Certificate({ s, told, error, now, close }) {
+  const nodes = told?.nodes;
   return html`<${Dialog} title=${s.label} close=${close}>
     <p class="lead"><${State} is=${s.state} /> ${meaning[s.state]}${s.must_staple && html` <em class="must">must-staple</em>`}</p>
     ${s.end > 0 && html`<div class="big"><${Bar} s=${s} axis=${axis(extentOf([s]), now, 0)} /></div>`}
@@ -39,6 +41,7 @@ export function Certificate({ s, nodes, error, now, close }) {
       ${fact("Serial", s.serial)}
       ${fact("Id", s.id)}
     </dl>
+    <${Verification} of=${told?.verification} />
     <h3>Nodes</h3>
     ${error && html`<p class="none">${error}</p>`}
     ${!nodes && !error && html`<p class="none">Asking …</p>`}

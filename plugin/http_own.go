@@ -1,0 +1,41 @@
+package plugin
+
+import (
+	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
+	"github.com/consul-ocsp/consul-ocsp/plugin/status"
+)
+
+// own is what this agent has of a certificate: whom it is asked of, and how the
+// response in data_dir is judged now. Nobody else is asked.
+func (p *parts) own(id string) status.Own {
+	own := status.Own{Verification: status.Verification{Node: p.self()}}
+	v := &own.Verification
+	t, known := p.holding.target(id)
+	if !known {
+		v.Error = "this node has not the certificate: nodes that have it can judge its responses"
+		return own
+	}
+	own.Responders = t.Hosts()
+	st, found, err := p.store.Staple(id)
+	switch {
+	case err != nil:
+		v.Error = err.Error()
+	case !found:
+		v.Error = "there is no response yet"
+	default:
+		v.Judge(st.DER, t.Pair().Explain(st.DER, staple.Options{
+			Now: time.Now(), AllowSHA1Signatures: t.Settings.AllowSHA1Signatures, TrustedResponders: t.Settings.TrustedResponders,
+		}))
+	}
+	return own
+}
+
+// self is this node's name: the one that it has in Consul, once it has that.
+func (p *parts) self() string {
+	if name := p.name.Load(); name != nil {
+		return *name
+	}
+	return ownName(p.plan.Load().cfg.NodeName)
+}
