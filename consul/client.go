@@ -48,6 +48,8 @@ type Config struct {
 	// OnCampaign, if set, is called by Campaign with what came of each attempt
 	// to lead: nil when this agent begins to, or another one does.
 	OnCampaign func(err error)
+	// OnOther, if set, is called by Campaign when it is another agent that leads.
+	OnOther func()
 
 	Now  func() time.Time // default time.Now
 	Rand func() float64   // in [0,1), safe for concurrent use; default math/rand

@@ -33,7 +33,7 @@ func (c *Client) Campaign(ctx context.Context, who record.Leader, lead func(ctx 
 		case ctx.Err() != nil:
 			return nil
 		case errors.As(err, &held):
-			c.attempted(nil)
+			c.otherLeads()
 			complaint.worked()
 			continue // wait for that one
 		case errors.Is(err, ErrNotLeader):
@@ -53,6 +53,13 @@ func (c *Client) Campaign(ctx context.Context, who record.Leader, lead func(ctx 
 func (c *Client) attempted(err error) {
 	if c.config.OnCampaign != nil {
 		c.config.OnCampaign(err)
+	}
+}
+
+func (c *Client) otherLeads() {
+	c.attempted(nil)
+	if c.config.OnOther != nil {
+		c.config.OnOther()
 	}
 }
 
@@ -93,7 +100,7 @@ func (c *Client) waitFree(ctx context.Context) error {
 			index = 0
 			continue
 		}
-		c.attempted(nil)
+		c.otherLeads()
 		if index = advance(index, next); index == 0 && !sleep(ctx, c.idle()) {
 			return ctx.Err()
 		}

@@ -65,8 +65,12 @@ func samePair(a, b *api.KVPair) bool {
 		a.Session == b.Session && string(a.Value) == string(b.Value)
 }
 
-// watchList hands take everything below prefix, at first and whenever something
-// of it was written, until the term or ctx ends. When take or the reading
+// listAgain is how often a watched list is handed over again though nothing of it
+// was written: what it says ends with time, too.
+const listAgain = lookAgain
+
+// watchList hands take everything below prefix, at first, whenever something of
+// it was written, and every listAgain, until the term or ctx ends. When take or the reading
 // fails it is handed all of it again. It waits for the names alone, which
 // Consul's index counts every write of: an answer that brings no news is small,
 // however much there is.
@@ -75,8 +79,9 @@ func (t *Term) watchList(ctx context.Context, prefix, what string, take func(con
 	defer cancel()
 	complaint := t.c.complaint(what)
 	var index uint64
+	var taken time.Time // when take was handed all
 	for {
-		next, err := t.waitFor(ctx, prefix, index, take)
+		next, read, err := t.waitFor(ctx, prefix, index, t.c.config.Now().Sub(taken) < listAgain, take)
 		switch {
 		case ctx.Err() != nil:
 			return boundEnd(ctx)
@@ -87,6 +92,9 @@ func (t *Term) watchList(ctx context.Context, prefix, what string, take func(con
 		default:
 			complaint.worked()
 			index = advance(index, next)
+			if read {
+				taken = t.c.config.Now()
+			}
 			// Writes come in bursts, each read is of all, and Consul wakes whoever
 			// waits for an empty prefix at every write.
 			sleep(ctx, t.c.idle())
@@ -95,15 +103,17 @@ func (t *Term) watchList(ctx context.Context, prefix, what string, take func(con
 }
 
 // waitFor waits until something below prefix was written since index, and hands
-// take all of it; with 0 at once.
-func (t *Term) waitFor(ctx context.Context, prefix string, index uint64, take func(context.Context, api.KVPairs) error) (uint64, error) {
-	_, next, err := t.c.listKeysFrom(ctx, prefix, index)
-	if err != nil || index > 0 && next == index {
-		return next, err
+// take all of it; with 0 at once. Where nothing was written it does so too, unless
+// what take has is recent. read tells whether it did.
+func (t *Term) waitFor(ctx context.Context, prefix string, index uint64, recent bool,
+	take func(context.Context, api.KVPairs) error) (next uint64, read bool, err error) {
+	_, next, err = t.c.listKeysFrom(ctx, prefix, index)
+	if err != nil || index > 0 && next == index && recent {
+		return next, false, err
 	}
 	pairs, _, err := t.c.list(ctx, prefix, 0)
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
-	return next, take(ctx, pairs)
+	return next, true, take(ctx, pairs)
 }

@@ -40,8 +40,8 @@ type outlet struct {
 }
 
 // newOutlets makes one for each further datacenter; report is called when one
-// can't be published to, or can again.
-func newOutlets(c *hclconfig.Consul, logger hclog.Logger, report func()) ([]*outlet, error) {
+// can't be published to, or can again, and forget when somebody else leads there.
+func newOutlets(c *hclconfig.Consul, logger hclog.Logger, report func(), forget func(datacenter string)) ([]*outlet, error) {
 	var outlets []*outlet
 	for _, name := range c.Datacenters {
 		o := &outlet{
@@ -54,6 +54,7 @@ func newOutlets(c *hclconfig.Consul, logger hclog.Logger, report func()) ([]*out
 			c.Leads = true
 			c.OnConnection = func(_ bool, err error) { o.reached(err) }
 			c.OnCampaign = o.reached
+			c.OnOther = func() { forget(name) }
 		})
 		if err != nil {
 			return nil, err
@@ -111,6 +112,9 @@ func (o *outlet) campaign(ctx context.Context, home *consul.Term, who record.Lea
 		<-ctx.Done()
 		return nil
 	}
+	o.mu.Lock()
+	clear(o.troubles) // those of an earlier term at home may be over
+	o.mu.Unlock()
 	return o.client.Campaign(ctx, who, func(ctx context.Context, term *consul.Term) error {
 		o.open(true)
 		defer o.open(false)
@@ -142,7 +146,7 @@ func (o *outlet) put(list []record.Staple) {
 }
 
 // trouble takes a trouble on its way to the datacenter; nil: there is none any
-// more. Troubles are kept between terms: data_dir does not have them.
+// more. Troubles are kept between terms there: data_dir does not have them.
 func (o *outlet) trouble(id string, t *record.Trouble) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -79,6 +79,25 @@ func (l *hearing) Changed(a consul.Announcements) {
 	l.changed()
 }
 
+// forget lets go of what nodes of a datacenter announced, and reports whether
+// there was anything: somebody else listens to them from now on, and this agent
+// would not hear that they gave one up.
+func (h *holding) forget(datacenter string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, was := h.heard[datacenter]
+	delete(h.heard, datacenter)
+	return was
+}
+
+// forgetAll lets go of what nodes of any datacenter announced: this agent fetches
+// for them no more.
+func (h *holding) forgetAll() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	clear(h.heard)
+}
+
 // announced are the certificates that nodes of any datacenter announced and that
 // are believed, once each. The caller holds the lock.
 func (h *holding) announced() iter.Seq[*fetcher.Announcement] {

@@ -148,3 +148,27 @@ func TestPlansJudgeAlike(t *testing.T) {
 		}
 	}
 }
+
+// A datacenter in which somebody else leads is not listened to: what was announced
+// there is let go of, unless it was announced elsewhere, too.
+func TestWhereSomebodyElseLeadsNothingIsHeld(t *testing.T) {
+	s := newHearingScene(t)
+	idA, a, _ := s.issue("a")
+	idB, b, _ := s.issue("b")
+	here, there := s.h.hear(s.p, "", func() {}), s.h.hear(s.p, "dc2", func() {})
+	here.Take(idA, a)
+	here.Changed(consul.Announcements{})
+	there.Take(idA, a)
+	there.Take(idB, b)
+	there.Changed(consul.Announcements{})
+	if !s.h.forget("dc2") || s.h.forget("dc2") {
+		t.Error("forgotten is not what was held")
+	}
+	if got := s.names(); got != "a" {
+		t.Errorf("%s", got)
+	}
+	s.h.forgetAll()
+	if got := s.names(); got != "" {
+		t.Errorf("%s, by an agent that does not lead", got)
+	}
+}

@@ -22,6 +22,7 @@ const gather = time.Second
 // Each further datacenter has a lock of its own: see outlet.
 func (p *parts) lead(ctx context.Context, term *consul.Term, who record.Leader) error {
 	group, ctx := errgroup.WithContext(ctx) // every goroutine of it ends with ctx
+	defer p.holding.forgetAll()
 	p.metrics.Elected()
 	teller := p.newTeller(who.Node, term)
 	f := fetcher.New(fetcher.Config{
@@ -84,6 +85,16 @@ func (p *parts) leadIn(ctx context.Context, term *consul.Term, datacenter string
 		return work(ctx)
 	})
 	return group.Wait()
+}
+
+// listenNoMore lets go of what the nodes of a datacenter announced: another agent
+// leads there, and fetches for them.
+func (p *parts) listenNoMore(datacenter string) {
+	if p.holding.forget(datacenter) {
+		wake(p.retarget)
+		wake(p.reanswer)
+		p.rename()
+	}
 }
 
 // listen keeps the holding in step with what the nodes of a datacenter announce,

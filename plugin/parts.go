@@ -43,6 +43,7 @@ type parts struct {
 	adopted map[string]adopted
 	updates *updateLog
 
+	aiming sync.Mutex
 	// fetching is the fetcher that runs; nil while another agent leads.
 	fetching atomic.Pointer[fetcher.Fetcher]
 	// alone is set while the node fetches for itself.
@@ -120,7 +121,7 @@ func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
 		if err != nil {
 			return nil, err
 		}
-		if p.outlets, err = newOutlets(cfg.Consul, o.Logger, func() { wake(p.report) }); err != nil {
+		if p.outlets, err = newOutlets(cfg.Consul, o.Logger, func() { wake(p.report) }, p.listenNoMore); err != nil {
 			return nil, err
 		}
 		t.turns = &turns{client: p.consul, who: p.reloader}
@@ -305,6 +306,14 @@ func (p *parts) fetchAlone(ctx context.Context) error {
 	return group.Wait()
 }
 
+// aim gives a fetcher the targets of the holding as they are now. What is known
+// and who is told stay together: an older view never comes after a newer one.
+func (p *parts) aim(f *fetcher.Fetcher) {
+	p.aiming.Lock()
+	defer p.aiming.Unlock()
+	f.SetEach(p.holding.targets())
+}
+
 // fetch runs a fetcher with the targets of the holding, as they change.
 func (p *parts) fetch(ctx context.Context, f *fetcher.Fetcher) error {
 	p.fetching.Store(f)
@@ -312,12 +321,12 @@ func (p *parts) fetch(ctx context.Context, f *fetcher.Fetcher) error {
 	group, ctx := errgroup.WithContext(ctx) // ends with ctx
 	group.Go(func() error { return f.Run(ctx) })
 	group.Go(func() error {
-		f.SetEach(p.holding.targets())
+		p.aim(f)
 		for {
 			select {
 			case <-p.askFetch:
 			case <-p.retarget:
-				f.SetEach(p.holding.targets())
+				p.aim(f)
 			case <-ctx.Done():
 				return nil
 			}

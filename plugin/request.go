@@ -20,7 +20,7 @@ const askTimeout = time.Minute
 // leads.
 func (p *parts) answerRequests(ctx context.Context, term *consul.Term, f *fetcher.Fetcher) error {
 	return term.Requests(ctx, func(ctx context.Context, ids []string, answer func(string, record.Request)) {
-		f.SetEach(p.holding.targets()) // what was announced this moment may be asked for
+		p.aim(f) // what was announced this moment may be asked for
 		f.Force(ctx, ids, func(r fetcher.Result) { answer(r.Target.ID, answerOf(r)) })
 	})
 }

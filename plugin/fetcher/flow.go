@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io/fs"
 	"time"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
@@ -107,6 +108,13 @@ func (t *turn) submit(host string, step func()) {
 // read looks what the store holds. It believes nothing of it unverified.
 func (t *turn) read() {
 	st, found, err := t.f.c.Store.Staple(t.target.ID)
+	if unread := (*fs.PathError)(nil); errors.As(err, &unread) {
+		// What is there may be newer than what a responder says now: it stays, and
+		// is read next time.
+		t.f.c.Logger.Warn("stored response can't be read", "certificate", t.target.label(), "id", t.target.ID, "reason", Stored, "error", err)
+		t.askOrRest()
+		return
+	}
 	var facts *staple.Facts
 	if err == nil && found {
 		facts, err = learn(st, t.target, t.f.c.Now(), t.f.verify)
@@ -221,6 +229,7 @@ func (t *turn) keep(st record.Staple, replace bool) bool {
 		changed, err = t.f.c.Store.Put(st)
 	}
 	if err != nil {
+		t.stored = false // what the store has is older: this is to be kept here
 		t.f.c.Logger.Error("response could not be stored; it is published all the same",
 			"certificate", t.target.label(), "id", st.ID, "reason", Stored, "error", err)
 		return true

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -372,6 +374,58 @@ func TestAFullDiskDoesNotStopPublishing(t *testing.T) {
 		}
 		if got := s.state(a.ID); got.Outcome != Fetched || got.Status != "good" {
 			t.Errorf("state %+v", got)
+		}
+	})
+}
+
+// What can't be read may be newer than what a responder says now: it is not
+// replaced, and counts again once it can be read.
+func TestWhatCantBeReadStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		now := time.Now()
+		a := s.target("www")
+		kept := s.store(a, testca.Answer{ThisUpdate: now, NextUpdate: now.Add(time.Hour)})
+		s.answer(a, func(responder.Request) (*responder.Answer, error) {
+			return s.respond(testca.Answer{Serial: a.Leaf.SerialNumber, ThisUpdate: now.Add(-time.Hour), NextUpdate: now.Add(30 * time.Minute)}), nil
+		})
+		s.memory.readErr = &fs.PathError{Op: "open", Path: "staples/x", Err: syscall.EMFILE}
+		s.f.Set([]Target{a})
+		s.run(s.f)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		s.memory.mu.Lock()
+		s.memory.readErr = nil
+		s.memory.mu.Unlock()
+		if st, _ := s.memory.stored(a.ID); st.Meta.SHA256 != kept.Meta.SHA256 || s.memory.replaced != 0 {
+			t.Error("a stored response that could not be read was replaced by an older one")
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if got := s.held(a.ID); got == nil || got.Meta.SHA256 != kept.Meta.SHA256 {
+			t.Errorf("%+v is held, want what is stored", got)
+		}
+	})
+}
+
+// What could not be stored is kept in memory also where there are so many
+// certificates that memory leaves to the store what it has.
+func TestWhatIsNotStoredIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		now := time.Now()
+		a := s.target("www")
+		s.store(a, testca.Answer{ThisUpdate: now.Add(-20 * time.Hour), NextUpdate: now.Add(time.Hour)})
+		s.memory.storeErr = errDisk
+		var as Announcements
+		leaf := record.Certificate{Leaf: a.Leaf.Raw, Issuer: a.Issuer.Raw, Job: a.Job, Name: a.Name}
+		s.f.Set([]Target{announce(t, &as, leaf, a.Settings)})
+		s.f.force([]string{a.ID}, func(Result) {}) // its first turn reads and fetches
+		s.run(s.f)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if got := s.held(a.ID); got == nil || !got.Meta.ThisUpdate.After(now.Add(-20*time.Hour)) {
+			t.Errorf("%+v is held, want what was fetched and could not be stored", got)
 		}
 	})
 }

@@ -23,6 +23,7 @@ import (
 // memory is a Store and a Publisher that can be made to fail.
 type memory struct {
 	storeErr   error
+	readErr    error
 	publishErr func([]record.Staple) error
 
 	mu        sync.Mutex
@@ -41,6 +42,9 @@ func newMemory() *memory {
 func (m *memory) Staple(id string) (record.Staple, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.readErr != nil {
+		return record.Staple{}, false, m.readErr
+	}
 	st, ok := m.staples[id]
 	return st, ok, nil
 }
@@ -233,6 +237,16 @@ func (s *scene) store(t Target, a testca.Answer) record.Staple {
 	st := NewStaple(f, t, "http://ocsp.example.com")
 	s.memory.staples[t.ID] = st
 	return st
+}
+
+// held is the response that the fetcher itself keeps, if any.
+func (s *scene) held(id string) *record.Staple {
+	s.f.mu.Lock()
+	defer s.f.mu.Unlock()
+	if h := s.f.items[id].held; h != nil {
+		return h.staple
+	}
+	return nil
 }
 
 func (s *scene) state(id string) State {
