@@ -9,11 +9,16 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/program"
 )
 
 // checkTimeout bounds a look at a configuration: one with ten thousand
 // certificates takes seconds.
 const checkTimeout = 2 * time.Minute
+
+// maxOutput bounds what is kept of a program's output, in bytes.
+const maxOutput = 64 << 10
 
 // CheckConfig has HAProxy say whether it would start with these configuration
 // files, which it reads in this order, as "haproxy -c -f FILE …" does; no
@@ -38,9 +43,8 @@ func (r running) check(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, r.binary, slices.Concat(r.loader, []string{"-c"}, r.args)...)
-	cmd.Env, cmd.Dir = r.env, r.dir
-	out, err := run(cmd)
+	args := slices.Concat([]string{r.binary}, r.loader, []string{"-c"}, r.args)
+	out, err := program.Lines(ctx, program.Command{Args: args, Env: r.env, Dir: r.dir}, maxOutput)
 	var exit *exec.ExitError
 	switch {
 	case err == nil:

@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/program"
 )
 
 const (
@@ -137,7 +138,7 @@ func (c *Client) wouldLoad(ctx context.Context, now state) error {
 // runReload runs the configured command.
 func (c *Client) runReload(ctx context.Context) error {
 	name := c.config.Reload[0]
-	out, err := run(exec.CommandContext(ctx, name, c.config.Reload[1:]...))
+	out, err := program.Lines(ctx, program.Command{Args: c.config.Reload}, maxOutput)
 	switch {
 	case err == nil:
 		return nil

@@ -185,6 +185,37 @@ func TestOutput(t *testing.T) {
 	}
 }
 
+// What a program prints is read to its end and kept up to the bound, line by line;
+// with an error, too.
+func TestLines(t *testing.T) {
+	folder := t.TempDir()
+	out, err := Lines(t.Context(), Command{Args: sh(`pwd; env; echo no >&2; exit 3`), Env: []string{"A=b", "PATH=" + os.Getenv("PATH"), "PWD=" + folder}, Dir: folder}, 1000)
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 3 || err.Error() != "exit status 3" {
+		t.Errorf("%v", err)
+	}
+	if !strings.HasPrefix(out, folder+"\n") || !strings.Contains(out, "\nA=b\n") || !strings.HasSuffix(out, "\nno\n") || strings.Contains(out, "HOME=") {
+		t.Errorf("%q", out)
+	}
+	out, err = Lines(t.Context(), Command{Args: sh(`head -c 1000000 /dev/zero | tr '\0' x`)}, 1000)
+	if err != nil || len(out) != 1000 {
+		t.Errorf("%d bytes, %v; want the first 1000", len(out), err)
+	}
+	t.Setenv("CONSUL_HTTP_TOKEN", "secret")
+	if out, err = Lines(t.Context(), Command{Args: sh("env")}, 100000); err != nil || strings.Contains(out, "secret") {
+		t.Errorf("Consul's token was handed on, or %v", err)
+	}
+	gone := errors.New("the agent stops")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(gone)
+	if _, err := Lines(ctx, Command{Args: sh("exit 0")}, 1000); !errors.Is(err, gone) {
+		t.Errorf("%v; want %v", err, gone)
+	}
+	if _, err := Lines(t.Context(), Command{}, 1000); err == nil {
+		t.Error("no command is run without an error")
+	}
+}
+
 func TestTail(t *testing.T) {
 	for _, parts := range [][]string{{"abcdefgh"}, {"abcd", "efgh"}, {"a", "b", "c", "d", "e", "fgh"}, {"abcdefg", "h"}} {
 		x := tail{most: 4}
