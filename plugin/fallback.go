@@ -57,7 +57,7 @@ func (p *parts) fallBack(ctx context.Context, instance string) error {
 		p: p, instance: instance, logger: p.options.Logger.Named("fallback"),
 		f: fetcher.New(fetcher.Config{
 			Store: p.store, Publisher: p.joint, Client: p.client, Prompt: true,
-			Ended: p.ended(false), Exchanged: p.metrics.Exchanged, Logger: p.options.Logger.Named("fallback"),
+			Ended: p.ended(false), Exchanged: p.exchanged, Logger: p.options.Logger.Named("fallback"),
 		}),
 	}
 	b.forget()                              // of the agent before this one

@@ -32,6 +32,17 @@ func (p *parts) own(id string) status.Own {
 	return own
 }
 
+// asking is how the responders behave that this agent asks.
+func (p *parts) asking() status.Asking {
+	return status.Asking{Node: p.self(), Fetches: p.fetching.Load() != nil, Responders: p.responders.List()}
+}
+
+// exchanged hears of an exchange with a responder.
+func (p *parts) exchanged(host, reason string, took time.Duration) {
+	p.metrics.Exchanged(host, reason, took)
+	p.responders.Exchanged(host, reason, took, time.Now())
+}
+
 // self is this node's name: the one that it has in Consul, once it has that.
 func (p *parts) self() string {
 	if name := p.name.Load(); name != nil {

@@ -27,7 +27,7 @@ func (p *parts) lead(ctx context.Context, term *consul.Term, who record.Leader) 
 	teller := p.newTeller(who.Node, term)
 	f := fetcher.New(fetcher.Config{
 		Store: p.store, Publisher: observedPublisher{fanout{home: term, outlets: p.outlets}, teller}, Client: p.client,
-		Gather: gather, Ended: p.ended(!p.plan.Load().cfg.HasRole("deliver")), Exchanged: p.metrics.Exchanged, Logger: p.options.Logger.Named("fetcher"),
+		Gather: gather, Ended: p.ended(!p.plan.Load().cfg.HasRole("deliver")), Exchanged: p.exchanged, Logger: p.options.Logger.Named("fetcher"),
 	})
 	for _, o := range p.outlets {
 		group.Go(func() error {

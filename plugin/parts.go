@@ -80,8 +80,10 @@ type parts struct {
 	rediscovered chan struct{}
 	// metrics are told what happens; nil: nobody asks for them.
 	metrics *status.Metrics
-	counted counted
-	lag     lag
+	// responders hear of exchanges; nil as metrics are.
+	responders *status.Responders
+	counted    counted
+	lag        lag
 
 	// Loops that receive from these are alive.
 	askWatch, askFetch chan struct{}
@@ -108,7 +110,7 @@ func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
 	}
 	p.plan.Store(mapped)
 	if cfg.HTTP != nil {
-		p.metrics = status.NewMetrics(p.sample)
+		p.metrics, p.responders = status.NewMetrics(p.sample), status.NewResponders()
 		p.lag.metrics = p.metrics
 	}
 	p.holding = &holding{issuers: issuers{store: data, client: p.client}, logger: o.Logger, plan: mapped}
@@ -298,7 +300,7 @@ func (p *parts) fetchAlone(ctx context.Context) error {
 	teller := p.newTeller(ownName(p.plan.Load().cfg.NodeName), p.store)
 	f := fetcher.New(fetcher.Config{
 		Store: p.store, Publisher: observedPublisher{p.store, teller}, Client: p.client,
-		Ended: p.ended(!p.plan.Load().cfg.HasRole("deliver")), Exchanged: p.metrics.Exchanged, Logger: p.options.Logger.Named("fetcher"),
+		Ended: p.ended(!p.plan.Load().cfg.HasRole("deliver")), Exchanged: p.exchanged, Logger: p.options.Logger.Named("fetcher"),
 	})
 	group, ctx := errgroup.WithContext(ctx) // every goroutine of it ends with ctx
 	group.Go(func() error { return p.tell(ctx, teller, func() {}) })

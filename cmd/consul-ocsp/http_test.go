@@ -110,6 +110,7 @@ func TestHTTP(t *testing.T) {
 	all += answers(t, client, "/v1/staples/"+id, 200, `"node": "node-1"`, `"delivers": "current"`,
 		`"name": "signature"`, `"detail": "the issuer itself"`, `"responders": [`)
 	all += answers(t, client, "/v1/nodes", 200, `"applied": "1"`, id[:12])
+	all += answers(t, client, "/v1/responders", 200, `"node": "node-1"`, `"fetches": false`, `"node": "fetcher"`, `"responders": []`)
 	all += answers(t, client, "/v1/metrics", 200, `consul_ocsp_staples{state="ok",view="delivered"} 1`+"\n", `,name="`+www+`",state="ok",view="delivered"} 1`,
 		"consul_ocsp_publish_to_stapled_seconds_count 1\n", "consul_ocsp_consul_up 1\n", `consul_ocsp_pushes_total{how="`,
 		`consul_ocsp_consul_request_duration_seconds_count{kind="blocking"}`)

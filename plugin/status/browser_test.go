@@ -166,6 +166,12 @@ func (b *tab) shoot(name string) {
 	}
 }
 
+// below scrolls what is open to its end, for a second picture, if there is more of it.
+func (b *tab) below() bool {
+	b.t.Helper()
+	return os.Getenv("PAGE_SHOTS") != "" && value[bool](b, `(d => d && d.scrollHeight > d.clientHeight && (d.scrollTop = d.scrollHeight, true))(document.querySelector("dialog"))`)
+}
+
 // labels are the certificates or nodes in sight, from the top.
 const labels = `[...document.querySelectorAll('.row')].sort((a, b) => a.ariaRowIndex - b.ariaRowIndex).map(r => r.querySelector('b').textContent)`
 
@@ -232,7 +238,7 @@ func served(t *testing.T, now *atomic.Pointer[record.Snapshot]) http.Handler {
 	ok := func(context.Context) Health { return Health{OK: true} }
 	return Handler(t.Context(), HandlerOptions{
 		Read: func(context.Context) (*Report, error) { return FromSnapshot(now.Load(), time.Now()), nil },
-		Live: ok, Ready: ok, Own: owned,
+		Live: ok, Ready: ok, Own: owned, Responders: askedBefore(),
 	})
 }
 

@@ -22,6 +22,8 @@ type HandlerOptions struct {
 	// Own is what the agent itself has of the certificate of an id. It may be
 	// called concurrently, and asks nobody else.
 	Own func(id string) Own
+	// Responders are how the responders behave that the agent asks. As Own.
+	Responders func() Asking
 	// Metrics answers /v1/metrics; nil: nobody does.
 	Metrics http.Handler
 }
@@ -36,7 +38,7 @@ type Health struct {
 }
 
 // Handler answers what is asked over HTTP: /v1/status, /v1/staples/<id>,
-// /v1/nodes, /v1/health/live, /v1/health/ready, /v1/metrics and the page at /.
+// /v1/nodes, /v1/responders, /v1/health/live, /v1/health/ready, /v1/metrics and the page at /.
 // All of it is GET and HEAD and changes nothing. It belongs behind a listener
 // with bounds on connections and times. Whatever runs for it ends with ctx.
 func Handler(ctx context.Context, o HandlerOptions) http.Handler {
@@ -67,6 +69,11 @@ func Handler(ctx context.Context, o HandlerOptions) http.Handler {
 			own := o.own(id)
 			one.Responders, one.Verification = own.Responders, own.Verification
 			encoded(one).write(w, r, http.StatusOK)
+		}
+	})
+	mux.HandleFunc("/v1/responders", func(w http.ResponseWriter, r *http.Request) {
+		if v := views.show(w, r); v != nil {
+			v.responders(o.Responders).write(w, r, http.StatusOK)
 		}
 	})
 	mux.HandleFunc("/v1/health/live", health(o.Live))

@@ -30,6 +30,12 @@ func shown(t *testing.T, s *record.Snapshot) http.Handler {
 			v.Judge([]byte("DER"), []staple.Step{{Name: "encoding", Result: staple.StepOK, Detail: "3 bytes \x1b[2J"}, {Name: "signer", Result: staple.StepNotReached}})
 			return Own{Responders: []string{"ocsp.example.net"}, Verification: v}
 		},
+		Responders: func() Asking {
+			r := NewResponders()
+			r.Exchanged("ocsp.example.net", "timeout", 10*time.Second, noon.Add(-time.Hour))
+			r.Exchanged("ocsp.example.net", "", 40*time.Millisecond, noon.Add(-time.Minute))
+			return Asking{Node: "fetch-1\x1b", Fetches: true, Responders: r.List()}
+		},
 		Ready:   func(context.Context) Health { return Health{Reasons: []string{"revoked\x1b[2J"}} },
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "metrics") }),
 	})
@@ -51,7 +57,7 @@ func ask(h http.Handler, method, path string, header ...string) *httptest.Respon
 func TestHandler(t *testing.T) {
 	h := shown(t, cluster())
 	for path, code := range map[string]int{
-		"/v1/status": 200, "/v1/nodes": 200, "/v1/staples/" + id("2"): 200, "/v1/metrics": 200,
+		"/v1/status": 200, "/v1/nodes": 200, "/v1/responders": 200, "/v1/staples/" + id("2"): 200, "/v1/metrics": 200,
 		"/v1/health/live": 200, "/v1/health/ready": 503,
 		"/v1/staples/" + id("e"): 404, "/v1/staples/" + id("E"): 404, "/v1/staples/..%2f..%2fetc": 404, "/v1/staples/": 404, "/nothing": 404,
 	} {
@@ -92,6 +98,7 @@ func TestHandler(t *testing.T) {
 		t.Errorf("/v1/health/ready: %s", got)
 	}
 	golden(t, "nodes.json", get(h, "/v1/nodes").Body.Bytes())
+	golden(t, "responders.json", get(h, "/v1/responders").Body.Bytes())
 	golden(t, "staple.json", get(h, "/v1/staples/"+id("2")).Body.Bytes())
 }
 

@@ -126,16 +126,19 @@ func axeOnPage(t *testing.T, b *tab) {
 		b.size(width, 740)
 		for _, scheme := range []string{"light", "dark"} {
 			b.scheme(scheme)
-			for _, part := range []string{"#timeline", "#matrix", "#nodes", dialog, "#nodes/haproxy-001.eu"} {
+			for _, part := range []string{"#timeline", "#matrix", "#nodes", "#responders", dialog, "#nodes/haproxy-001.eu"} {
 				b.goTo(part)
 				if part == dialog {
-					b.until(`document.querySelector("dialog")?.textContent.includes("refuses it")`)
+					b.until(`document.querySelector("dialog")?.textContent.includes("half within")`)
 				}
 				if strings.Contains(part, "/") {
 					b.until(`document.querySelector("dialog[open]")?.getAnimations().length === 0`)
 				}
 				name := fmt.Sprintf("%s-%s-%d", strings.NewReplacer("#", "", "/", "-").Replace(part[:min(len(part), 16)]), scheme, width)
 				b.shoot(name)
+				if b.below() {
+					b.shoot(name + "-below")
+				}
 				b.run(chromedp.Evaluate(string(axe)+"; 0", nil))
 				b.run(chromedp.Evaluate(`axe.run(document, {resultTypes: ["violations"]}).then(r => { window.found = r.violations.map(v => v.id + ": " + v.help + ": " + v.nodes.slice(0, 3).map(n => n.html.slice(0, 200) + " " + n.failureSummary).join("; ")) }); 0`, nil))
 				b.until(`window.found`)

@@ -1,6 +1,8 @@
 package status
 
 import (
+	"time"
+
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
 
@@ -17,4 +19,21 @@ func owned(string) Own {
 		{Name: "haproxy", Result: staple.StepNotReached},
 	})
 	return Own{Responders: []string{"ocsp.example.net"}, Verification: v}
+}
+
+// askedBefore is how responders behaved that the agent behind the page asked.
+func askedBefore() func() Asking {
+	r, now := NewResponders(), time.Now()
+	for i := range 4321 {
+		reason := ""
+		switch {
+		case i%40 == 7:
+			reason = "timeout"
+		case i%90 == 8:
+			reason = "http-status"
+		}
+		r.Exchanged("ocsp.example.net", reason, time.Duration(20+i*i%300)*time.Millisecond, now.Add(time.Duration(i-4321)*time.Second))
+	}
+	r.Exchanged("ocsp.other.example:8080", "dns", time.Second, now.Add(-time.Minute))
+	return func() Asking { return Asking{Node: "fetch-1", Fetches: true, Responders: r.List()} }
 }

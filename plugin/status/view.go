@@ -68,6 +68,21 @@ func (v *view) nodes() *blob {
 	return v.perNodeBlob
 }
 
+// responders is the answer of /v1/responders: who leads, if not the agent that
+// answers, and what that agent knows.
+func (v *view) responders(ask func() Asking) *blob {
+	asking := Asking{Responders: []Responder{}}
+	if ask != nil {
+		asking = ask()
+	}
+	asking.Node = clean(asking.Node)
+	return encoded(struct {
+		head
+		Leader *Leader `json:"leader"`
+		Asking
+	}{v.head(), v.report.Leader, asking})
+}
+
 // oneStaple is the answer of /v1/staples/<id>.
 type oneStaple struct {
 	head

@@ -6,10 +6,11 @@ import { Certificate, Node } from "./detail.js";
 import { Matrix } from "./matrix.js";
 import { Known, plural, span, states, meaning } from "./model.js";
 import { Nodes } from "./nodes.js";
+import { Responders } from "./responders.js";
 import { Timeline, windows } from "./timeline.js";
 
 const pause = 5_000; // between two questions; ten times as long as an answer took, if that is more
-const views = { timeline: "Timeline", matrix: "Matrix", nodes: "Nodes" };
+const views = { timeline: "Timeline", matrix: "Matrix", nodes: "Nodes", responders: "Responders" };
 
 const address = new URL("feed.js", import.meta.url);
 const policy = window.trustedTypes?.createPolicy("feed", { createScriptURL: () => address.href });
@@ -138,8 +139,10 @@ function App() {
   const { view, what } = usePlace();
   const paths = ["status"];
   if (view === "matrix") paths.push("nodes");
-  const one = view !== "nodes" && /^[0-9a-f]{64}$/.test(what) ? "staples/" + what : "";
+  const certificates = view === "timeline" || view === "matrix";
+  const one = certificates && /^[0-9a-f]{64}$/.test(what) ? "staples/" + what : "";
   if (one) paths.push(one);
+  if (one || view === "responders") paths.push("responders");
   const { extra, errors } = useFeed(paths);
   const now = useClock();
   const [choice, choose] = useState({ state: "", must: false, text: "", around: "what there is" });
@@ -160,6 +163,8 @@ function App() {
   const nodes = report ? report.nodes : [];
   const staple = one && known.all.get(what);
   const node = view === "nodes" && what && nodes.find((n) => n.node === what);
+  // Where another node knows more: its name.
+  const link = (name) => html`<b>${name}</b>`;
   const troubled = nodes.filter((n) => n.state !== "ok").length;
 
   return html`<${Top} report=${report} error=${errors.status} now=${now} />
@@ -168,7 +173,7 @@ function App() {
         key === "nodes" && report && html` <small>${nodes.length}${troubled > 0 && html`, <b class="bad">${troubled} not ok</b>`}</small>`}</a>`)}</nav>
     <main class=${view}>
       ${!report && !errors.status && html`<p class="none">Asking the agent …</p>`}
-      ${report && view !== "nodes" &&
+      ${report && certificates &&
       html`<${Filter} choice=${choice} choose=${choose} counts=${known.counts} all=${known.list.length} found=${items.length} timeline=${view === "timeline"} />`}
       ${report && view === "timeline" &&
       html`<${Timeline} items=${items} now=${now} around=${windows[choice.around]} single=${report.source !== "consul"} open=${(s) => go(view, s.id)} />`}
@@ -176,8 +181,11 @@ function App() {
         ? html`<${Matrix} items=${items} matrix=${extra.nodes} narrow=${narrow} open=${(s) => go(view, s.id)} />`
         : html`<p class="none">${errors.nodes || "Asking …"}</p>`)}
       ${report && view === "nodes" && html`<${Nodes} nodes=${nodes} now=${now} open=${(n) => go(view, n.node)} />`}
+      ${report && view === "responders" && (extra.responders
+        ? html`<${Responders} asking=${extra.responders} now=${now} link=${link} open=${(r) => (choose({ ...choice, state: "", must: false, text: r.host }), go("timeline"))} />`
+        : html`<p class="none">${errors.responders || "Asking …"}</p>`)}
     </main>
-    ${staple && html`<${Certificate} key=${what} s=${staple} told=${extra[one]} error=${errors[one]} now=${now} close=${() => go(view)} />`}
+    ${staple && html`<${Certificate} key=${what} s=${staple} told=${extra[one]} error=${errors[one]} asking=${extra.responders} noAsking=${errors.responders} link=${link} now=${now} close=${() => go(view)} />`}
     ${node && html`<${Node} key=${what} n=${node} now=${now} close=${() => go(view)} />`}`;
 }
 

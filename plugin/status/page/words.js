@@ -7,6 +7,7 @@ const sign = { revoked: "✕", ended: "✕", missing: "?", failing: "!", ending:
 const verdicts = {
   ok: ["✓", "ok"], warning: ["!", "failing"], refused: ["✕", "revoked"], "not reached": ["–", "quiet"],
   good: ["✓", "ok"], revoked: ["✕", "revoked"], unknown: ["?", "failing"], none: ["–", "failing"],
+  answers: ["✓", "ok"], fails: ["!", "failing"],
   unserved: ["?", "failing"], error: ["!", "revoked"],
 };
 
