@@ -88,10 +88,10 @@ func (s *Store) write(batch []*pending) (rest []*pending) {
 		p.changed = p.err == nil
 		changed = changed || p.changed
 	}
-	if !changed {
+	if !changed && !s.folders.open(s.stapleDir()) {
 		return rest
 	}
-	if err := syncFolder(filepath.Join(s.dir, staples)); err != nil {
+	if err := s.folders.sync(s.stapleDir()); err != nil {
 		for _, p := range now {
 			p.err, p.changed = err, false
 		}
@@ -103,6 +103,8 @@ func (s *Store) write(batch []*pending) (rest []*pending) {
 	}
 	return rest
 }
+
+func (s *Store) stapleDir() string { return filepath.Join(s.dir, staples) }
 
 // together does n things, up to most at a time.
 func together(n, most int, do func(i int)) {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -90,6 +91,51 @@ func TestBatchWithoutFolder(t *testing.T) {
 	}
 	if left, err := filepath.Glob(filepath.Join(s.dir, staples, "*")); err != nil || len(left) != 1 {
 		t.Errorf("%v, %v", left, err)
+	}
+}
+
+// What is in its place while the folder could not be synced is not stored before
+// that is made up for, whoever asks for it next.
+func TestFolderThatWasNotSynced(t *testing.T) {
+	st := response(id, "x", "good", noon)
+	for name, again := range map[string]func(s *Store) error{
+		"put":     func(s *Store) error { _, err := s.Put(st); return err },
+		"publish": func(s *Store) error { return s.Publish(t.Context(), []record.Staple{st}) },
+		"another": func(s *Store) error { _, err := s.Put(response(id, "old", "good", noon.Add(-time.Hour))); return err },
+	} {
+		s := open(t)
+		broken, synced := errors.New("input/output error"), 0
+		s.folders.do = func(string) error { synced++; return broken }
+		for range 2 {
+			if changed, err := s.Put(st); changed || !errors.Is(err, broken) {
+				t.Errorf("%s: %v, %v; want %v", name, changed, err, broken)
+			}
+			if err := again(s); !errors.Is(err, broken) {
+				t.Errorf("%s: %v; want %v", name, err, broken)
+			}
+		}
+		broken, synced = nil, 0
+		for range 2 {
+			if err := again(s); err != nil || synced != 1 {
+				t.Errorf("%s: %v after %d syncs; want one", name, err, synced)
+			}
+		}
+	}
+}
+
+// A word that may be gone after a power cut is not given out.
+func TestInstanceInAFolderThatWasNotSynced(t *testing.T) {
+	s := open(t)
+	broken := errors.New("input/output error")
+	s.folders.do = func(string) error { return broken }
+	for range 2 {
+		if _, err := s.Instance(); !errors.Is(err, broken) {
+			t.Errorf("%v; want %v", err, broken)
+		}
+	}
+	broken = nil
+	if word, err := s.Instance(); word == "" || err != nil {
+		t.Errorf("%q, %v", word, err)
 	}
 }
 

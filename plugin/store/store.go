@@ -32,7 +32,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
@@ -52,6 +51,8 @@ type Store struct {
 	queue   []*pending
 	// lately are what this process has stored, until it is published.
 	lately recent
+	// folders are those below data_dir, and it.
+	folders folders
 }
 
 const (
@@ -141,12 +142,12 @@ func (s *Store) Instance() (instance string, err error) {
 	err = s.locked(func() error {
 		b, err := os.ReadFile(path)
 		if instance = strings.TrimSpace(string(b)); err == nil && record.ValidName(instance) {
-			return nil
+			return s.folders.settle(s.dir)
 		}
 		var word [16]byte
 		rand.Read(word[:]) // never fails, by its documentation
 		instance = hex.EncodeToString(word[:])
-		return replace(path, []byte(instance+"\n"))
+		return s.folders.replace(path, []byte(instance+"\n"))
 	})
 	return instance, err
 }
@@ -178,7 +179,7 @@ func (s *Store) put(kind, id, ending string, b []byte) error {
 	if err != nil {
 		return err
 	}
-	return replace(path, b)
+	return s.folders.replace(path, b)
 }
 
 // ids are the ids that have a file of this kind.
@@ -227,24 +228,4 @@ func (s *Store) exclusively(change func() error) error {
 		return fmt.Errorf("data_dir: lock: %w", err)
 	}
 	return change()
-}
-
-// replace makes path hold b, whole or not at all, also after a power cut.
-func replace(path string, b []byte) error {
-	if err := renameio.WriteFile(path, b, 0o600, renameio.IgnoreUmask(), renameio.WithTempDir(filepath.Dir(path))); err != nil {
-		return fmt.Errorf("data_dir: %w", err)
-	}
-	return syncFolder(filepath.Dir(path))
-}
-
-func syncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("data_dir: %w", err)
-	}
-	defer folder.Close()
-	if err := folder.Sync(); err != nil {
-		return fmt.Errorf("data_dir: %w", err)
-	}
-	return nil
 }
