@@ -23,15 +23,9 @@ type file struct {
 	path  string // as the server knows it
 	like  string // a new file takes owner and group of this one where permitted
 	trust trust
-	// folders is shared by those who write many files; nil: on its own.
+	// folders is shared by those who write many files; nil: on its own, for one
+	// that is not tried again.
 	folders *folders
-}
-
-func (f file) sync(folder string) error {
-	if f.folders == nil {
-		return syncFolder(folder)
-	}
-	return f.folders.sync(folder)
 }
 
 // read returns what the file holds; nil when it does not exist. What is longer
@@ -79,7 +73,7 @@ func (f file) replace(content []byte, decide func(old []byte) (bool, error)) (wr
 	if p.exists {
 		old, err := readPlace(p)
 		if err == nil && bytes.Equal(old, content) {
-			return false, nil
+			return false, f.settle()
 		}
 	}
 	tmp, err := f.reserve(p)
@@ -102,10 +96,13 @@ func (f file) replace(content []byte, decide func(old []byte) (bool, error)) (wr
 		}
 	}
 	if bytes.Equal(old, content) && p.exists {
-		return false, nil
+		return false, f.settle()
 	}
-	if ok, err := decide(old); !ok || err != nil {
+	switch ok, err := decide(old); {
+	case err != nil:
 		return false, err
+	case !ok:
+		return false, f.settle()
 	}
 	if err := f.fill(tmp, p, content); err != nil {
 		return false, err
@@ -266,8 +263,11 @@ func (f file) clean() {
 // other process of ours can write it.
 func (f file) removeIf(decide func(content []byte) bool) (bool, error) {
 	p, err := f.trust.locate(f.path)
-	if err != nil || !p.exists {
+	if err != nil {
 		return false, err
+	}
+	if !p.exists {
+		return false, f.settle()
 	}
 	tmp, err := f.reserve(p)
 	if err != nil {
@@ -290,8 +290,11 @@ func (f file) removeIf(decide func(content []byte) bool) (bool, error) {
 // remove takes the file away.
 func (f file) remove() (bool, error) {
 	p, err := f.trust.locate(f.path)
-	if err != nil || !p.exists {
+	if err != nil {
 		return false, err
+	}
+	if !p.exists {
+		return false, f.settle()
 	}
 	if err := os.Remove(p.path()); err != nil {
 		return false, refuse(ReasonWrite, "%w", err)

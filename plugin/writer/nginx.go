@@ -40,8 +40,9 @@ type NginxConfig struct {
 // configuration, and then never again
 // (https://nginx.org/en/docs/http/ngx_http_ssl_module.html#ssl_stapling_file).
 type nginx struct {
-	c     NginxConfig
-	trust trust
+	c       NginxConfig
+	trust   trust
+	folders folders
 
 	mu      sync.Mutex
 	files   map[string]*nginxFile
@@ -114,7 +115,7 @@ func (n *nginx) file(s Staple) (string, error) {
 		return "", refuse(ReasonPath, "the certificate's name %q can't be part of a path", c.Name)
 	}
 	path := strings.NewReplacer("{name}", c.Name, "{id}", c.ID).Replace(n.c.File)
-	f := file{path: path, like: c.Path, trust: n.trust}
+	f := file{path: path, like: c.Path, trust: n.trust, folders: &n.folders}
 	_, err := f.replace(s.Facts.DER, func(old []byte) (bool, error) {
 		if bytes.Contains(old, []byte("-----BEGIN")) {
 			return false, refuse(ReasonPath, "%s holds a PEM, which is not ours to replace", path)

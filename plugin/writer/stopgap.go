@@ -45,6 +45,9 @@ func (w *Writer) stopgap(ctx context.Context, e *entry) (changed bool, err error
 		return false, nil
 	}
 	f := w.destination(c)
+	if err := f.settle(); err != nil {
+		return false, err
+	}
 	old, err := f.read()
 	if err != nil || old == nil && !c.Placeholder || old != nil && w.loads(c, old) {
 		return false, err
