@@ -26,8 +26,9 @@ const takeover = 5 * time.Second
 // asks, for people. What was asked is taken back before it returns, also when
 // nobody answered. Where another agent comes to lead meanwhile, that one
 // answers; where none does, the error is [ErrNobodyLeads]. It needs the right to
-// write below v1/request/ and no session.
-func (c *Client) AskFetch(ctx context.Context, ids []string, by string) (answers map[string]record.Request, err error) {
+// write below v1/request/ and no session. told, unless nil, is shown the answers
+// so far, first none, whenever they were looked at.
+func (c *Client) AskFetch(ctx context.Context, ids []string, by string, told func(map[string]record.Request)) (answers map[string]record.Request, err error) {
 	asked := record.Request{By: by, Nonce: record.NewNonce(), Asked: c.config.Now()}
 	text, err := asked.Encode()
 	if err != nil {
@@ -53,7 +54,10 @@ func (c *Client) AskFetch(ctx context.Context, ids []string, by string) (answers
 	watching.Go(func() { c.whileLed(waiting, stop) }) // ends with stop
 	defer watching.Wait()
 	defer stop(nil)
-	return c.awaitAnswers(waiting, ids, asked.Nonce)
+	if told == nil {
+		told = func(map[string]record.Request) {}
+	}
+	return c.awaitAnswers(waiting, ids, asked.Nonce, told)
 }
 
 // whileLed calls stop when nobody has led for longer than a takeover lasts.
@@ -77,7 +81,7 @@ func (c *Client) whileLed(ctx context.Context, stop context.CancelCauseFunc) {
 }
 
 // awaitAnswers waits until each of ids was answered.
-func (c *Client) awaitAnswers(ctx context.Context, ids []string, nonce string) (map[string]record.Request, error) {
+func (c *Client) awaitAnswers(ctx context.Context, ids []string, nonce string, told func(map[string]record.Request)) (map[string]record.Request, error) {
 	answers := map[string]record.Request{}
 	var index uint64
 	for {
@@ -91,6 +95,7 @@ func (c *Client) awaitAnswers(ctx context.Context, ids []string, nonce string) (
 				answers[strings.TrimPrefix(pair.Key, c.keys.requests())] = r
 			}
 		}
+		told(answers)
 		if len(answers) == len(ids) {
 			return answers, nil
 		}

@@ -38,7 +38,7 @@ func testRequests(t *testing.T, s *consultest.Server) {
 				t.Error(err)
 			}
 		})
-		answers, err := operator.AskFetch(ctx, []string{testID(1), testID(2)}, "test")
+		answers, err := operator.AskFetch(ctx, []string{testID(1), testID(2)}, "test", nil)
 		if err != nil || len(answers) != 2 || answers[testID(1)].Outcome != "fetched" || answers[testID(2)].Outcome != "unknown" {
 			t.Errorf("answers %+v, %v", answers, err)
 		}
@@ -64,7 +64,7 @@ func testRequestUnanswered(t *testing.T, s *consultest.Server) {
 		})
 		cancel(gaveUp)
 	})
-	if answers, err := c.AskFetch(ctx, []string{testID(1)}, "test"); !errors.Is(err, gaveUp) || len(answers) != 0 {
+	if answers, err := c.AskFetch(ctx, []string{testID(1)}, "test", nil); !errors.Is(err, gaveUp) || len(answers) != 0 {
 		t.Errorf("%v, %v", answers, err)
 	}
 	wg.Wait()
@@ -101,7 +101,7 @@ func testRequestsDelayNobody(t *testing.T, s *consultest.Server) {
 		})
 		var slow sync.WaitGroup
 		slow.Go(func() { // ends when released is closed
-			if answers, err := operator.AskFetch(ctx, []string{testID(1)}, "slow"); err != nil || len(answers) != 1 {
+			if answers, err := operator.AskFetch(ctx, []string{testID(1)}, "slow", nil); err != nil || len(answers) != 1 {
 				t.Errorf("%v, %v", answers, err)
 			}
 		})
@@ -111,7 +111,7 @@ func testRequestsDelayNobody(t *testing.T, s *consultest.Server) {
 			return fetched[testID(1)] == 1
 		})
 		for range 2 {
-			if answers, err := operator.AskFetch(ctx, []string{testID(2)}, "quick"); err != nil || len(answers) != 1 {
+			if answers, err := operator.AskFetch(ctx, []string{testID(2)}, "quick", nil); err != nil || len(answers) != 1 {
 				t.Errorf("%v, %v", answers, err)
 			}
 		}

@@ -18,6 +18,9 @@ type Options struct {
 	Logger  hclog.Logger
 	// Metrics is where an agent's figures go; nil: nowhere.
 	Metrics *metrics.Metrics
+	// Progress is told how far a pass has come, often and from one goroutine at a
+	// time; it must return soon. nil: nobody is told. Agents have no passes.
+	Progress func(Progress)
 }
 
 // Agent runs the roles that its configuration gives it. Run is called once;

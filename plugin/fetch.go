@@ -94,6 +94,7 @@ func unled(err error) error {
 // leadOnce does the pass as leader.
 func (p *parts) leadOnce(ctx context.Context, who record.Leader, fo FetchOptions, report *FetchReport) error {
 	return p.consul.TryLead(ctx, who, func(ctx context.Context, term *consul.Term) error {
+		p.options.says(Progress{Doing: "reading what nodes announce"})
 		if err := p.readAnnounced(ctx, term); err != nil {
 			return err
 		}
@@ -111,6 +112,7 @@ func (p *parts) leadOnce(ctx context.Context, who record.Leader, fo FetchOptions
 
 // readCertificates fills the holding from the files, once.
 func (p *parts) readCertificates(ctx context.Context) {
+	p.options.says(Progress{Doing: "reading certificates"})
 	mapped := p.plan.Load()
 	if mapped.discovers() {
 		// Once for the files that are named, then with what is served besides.
@@ -161,6 +163,13 @@ func (p *parts) pass(ctx context.Context, node string, publisher publisher, fo F
 	results := f.Pass(ctx, fetcher.PassOptions{
 		Force: fo.Force, DryRun: fo.DryRun,
 		Only: func(t fetcher.Target) bool { return fo.Name == "" || t.Job+"/"+t.Name == fo.Name },
+		Told: func(done, total, failed int) {
+			doing := "fetching"
+			if done == total && !fo.DryRun {
+				doing = "publishing"
+			}
+			p.options.says(Progress{Doing: doing, Done: done, Total: total, Failed: failed})
+		},
 	})
 	if !fo.DryRun {
 		p.tellResults(ctx, node, publisher, results)

@@ -134,6 +134,9 @@ func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
 		Store: data, TrustedFolders: cfg.TrustedFolders, Logger: o.Logger.Named("writer"),
 		Progress: func(s writer.State) { p.updates.applied(s); p.lag.applied(s) }, Pushed: p.metrics.Pushed,
 		Changed: func() { wake(p.report); wake(p.check) }, Refreshed: func() { wake(p.refreshed) },
+		Stepped: func(done, total int) {
+			p.options.says(Progress{Doing: "writing and pushing", Done: done, Total: total})
+		},
 	})
 	return p, nil
 }

@@ -76,13 +76,15 @@ func Plan(ctx context.Context, cfg *hclconfig.Config, o Options) (*Prospects, er
 	if err != nil {
 		return nil, err
 	}
+	o.says(Progress{Doing: "reading certificates"})
 	own, problems := inventory.Read(mapped.sources)
 	s := &survey{plan: mapped, own: own, now: time.Now(), report: &Prospects{Certificates: []Prospect{}, Remarks: []Remark{}}}
 	for _, p := range problems {
 		s.remark(true, "%s", p.Error())
 	}
 	s.askServers(ctx)
-	for _, c := range s.own {
+	for i, c := range s.own {
+		o.says(Progress{Doing: "looking", Done: i, Total: len(s.own)})
 		s.report.Certificates = append(s.report.Certificates, s.certificate(c))
 	}
 	return s.report, nil

@@ -55,7 +55,9 @@ func (p *parts) ask(ctx context.Context, fo FetchOptions, report *FetchReport) e
 		ctx, cancel = context.WithTimeoutCause(ctx, askTimeout, fmt.Errorf("no answer within %v", askTimeout))
 		defer cancel()
 	}
-	answers, err := p.consul.AskFetch(ctx, ids, asker())
+	answers, err := p.consul.AskFetch(ctx, ids, asker(), func(answers map[string]record.Request) {
+		p.options.says(askedSoFar(ctx, answers, len(ids)))
+	})
 	if err != nil && len(answers) == 0 {
 		return fmt.Errorf("asking the leading agent (%w): %w", report.LedBy, err)
 	}
@@ -66,6 +68,18 @@ func (p *parts) ask(ctx context.Context, fo FetchOptions, report *FetchReport) e
 	report.sort()
 	report.Published = true
 	return nil
+}
+
+// askedSoFar is how far the leading agent has come with what it was asked.
+func askedSoFar(ctx context.Context, answers map[string]record.Request, total int) Progress {
+	progress := Progress{Doing: "asking the leading agent", Done: len(answers), Total: total}
+	for _, a := range answers {
+		if a.Outcome == fetcher.Failed {
+			progress.Failed++
+		}
+	}
+	progress.Until, _ = ctx.Deadline()
+	return progress
 }
 
 // with is the result with what the leading agent answered; unanswered is why it

@@ -80,8 +80,7 @@ func Sync(ctx context.Context, cfg *hclconfig.Config, so SyncOptions, o Options)
 	if so.Wait == 0 {
 		turn = deadline.Add(syncTurn)
 	}
-	told := false
-	for {
+	for told := false; ; {
 		report := p.syncInTurn(ctx, so, turn)
 		left := time.Until(deadline)
 		missing := report.missing()
@@ -91,7 +90,9 @@ func Sync(ctx context.Context, cfg *hclconfig.Config, so SyncOptions, o Options)
 		if !told {
 			told = true
 			o.Logger.Info("waiting for staples", "missing", missing, "for", so.Wait)
+			p.options.Progress = nil // of single steps: the passes that follow are short
 		}
+		o.says(report.progress(deadline))
 		select {
 		case <-time.After(min(left, syncPause)):
 		case <-ctx.Done():
@@ -159,11 +160,13 @@ func (p *parts) syncOnce(ctx context.Context, so SyncOptions) *SyncReport {
 	}
 	var candidates []record.Staple
 	if p.consul != nil {
+		p.options.says(Progress{Doing: "asking Consul"})
 		candidates, report.Source = p.candidates(ctx, report)
 	} else {
 		candidates = p.stored()
 	}
 	notAsked := p.holding.notAsked(time.Now())
+	p.options.says(Progress{Doing: "verifying what there is"})
 	for _, s := range p.writer.Pass(ctx, candidates) {
 		r := syncResult(s.State, so.RequirePush)
 		if a := p.adopted[r.ID]; a.sha256 == s.State.Applied.SHA256 {
@@ -208,6 +211,17 @@ func (p *parts) stored() []record.Staple {
 		}
 	}
 	return list
+}
+
+// progress is how far a pass has come that waits for staples.
+func (r *SyncReport) progress(until time.Time) Progress {
+	w := Progress{Doing: "waiting for staples", Total: len(r.Results), Done: len(r.Results) - r.missing(), Until: until}
+	for _, s := range r.Results {
+		if !s.OK && !s.NotApplicable && s.Reason != writer.ReasonWaiting {
+			w.Failed++
+		}
+	}
+	return w
 }
 
 // missing is how many certificates lack a staple.

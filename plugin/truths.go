@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
-
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin/handshake"
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
@@ -57,18 +55,20 @@ func (t *Truths) Agree() bool {
 // where connect is a HOST:PORT, at what a client gets there that asks for the
 // certificate's name. id limits it to one certificate; "" is all. Nothing is
 // changed.
-func Compare(ctx context.Context, cfg *hclconfig.Config, id, connect string, logger hclog.Logger) ([]Truths, error) {
-	targets := &targets{logger: logger, askOnly: true}
+func Compare(ctx context.Context, cfg *hclconfig.Config, id, connect string, o Options) ([]Truths, error) {
+	targets := &targets{logger: o.Logger, askOnly: true}
 	mapped, err := newPlan(cfg, targets)
 	if err != nil {
 		return nil, err
 	}
 	look := &lookout{plan: mapped, now: time.Now(), issuers: issuers{store: store.Look(cfg.DataDir)}, connect: connect}
+	o.says(Progress{Doing: "reading certificates"})
 	own, _ := inventory.Read(mapped.sources) // what can't be read, others say
 	own = append(own, look.discovered(ctx, own)...)
 	list := []Truths{}
-	for _, c := range own {
+	for i, c := range own {
 		if id == "" || c.ID == id {
+			o.says(Progress{Doing: "comparing", Done: i, Total: len(own)})
 			list = append(list, look.at(ctx, c))
 		}
 	}

@@ -3,10 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/hashicorp/go-hclog"
-	"github.com/mattn/go-isatty"
 
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 )
@@ -71,11 +69,7 @@ func reportConfiguration(c *command, err error) {
 		c.complain(err.Error())
 		return
 	}
-	colour, width := false, 80
-	if f, ok := c.stderr.(*os.File); ok {
-		colour = isatty.IsTerminal(f.Fd())
-	}
-	if err := diagnostics.Write(c.stderr, colour, width); err != nil {
+	if err := diagnostics.Write(c.stderr, c.coloured(c.stderr), widthOf(c.terminalOf(c.stderr))); err != nil {
 		c.complain(err.Error())
 	}
 }

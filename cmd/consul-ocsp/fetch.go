@@ -81,13 +81,15 @@ Example:
 }
 
 func fetchPass(ctx context.Context, c *command, cfg *hclconfig.Config, o plugin.FetchOptions, sync bool) int {
-	logger, err := newLogger(c.environment, cfg)
+	logger, progress, err := c.newProgressLogger(cfg)
 	if err != nil {
 		return c.failed(err)
 	}
 	defer logger.close()
-	options := plugin.Options{Version: version, Logger: logger}
+	defer progress.end()
+	options := plugin.Options{Version: version, Logger: logger, Progress: progress.tell}
 	report, err := plugin.Fetch(ctx, cfg, o, options)
+	progress.rest()
 	if err != nil {
 		return c.failed(err)
 	}
@@ -95,7 +97,7 @@ func fetchPass(ctx context.Context, c *command, cfg *hclconfig.Config, o plugin.
 	if !sync || o.DryRun {
 		return code
 	}
-	return max(code, syncPass(ctx, c, cfg, plugin.SyncOptions{}, syncVerdict{}, options))
+	return max(code, syncPass(ctx, c, cfg, plugin.SyncOptions{}, syncVerdict{}, options, progress))
 }
 
 // printFetched prints a line for each certificate and is the exit code.

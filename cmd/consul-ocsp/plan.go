@@ -33,14 +33,16 @@ Example:
 		if !ok {
 			return exitUsage
 		}
-		logger, err := newLogger(c.environment, cfg)
+		logger, progress, err := c.newProgressLogger(cfg)
 		if err != nil {
 			return c.failed(err)
 		}
 		defer logger.close()
+		defer progress.end()
 		ctx, stop := c.interrupted()
 		defer stop()
-		prospects, err := plugin.Plan(ctx, cfg, plugin.Options{Version: version, Logger: logger})
+		prospects, err := plugin.Plan(ctx, cfg, plugin.Options{Version: version, Logger: logger, Progress: progress.tell})
+		progress.rest()
 		if err != nil {
 			c.complain(err.Error())
 			return exitUsage

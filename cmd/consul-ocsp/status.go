@@ -2,14 +2,11 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
-	"github.com/mattn/go-isatty"
-	"golang.org/x/term"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin"
 	"github.com/consul-ocsp/consul-ocsp/plugin/status"
@@ -142,13 +139,7 @@ func checkStatus(c *command, report *status.Report, err error, warning, critical
 
 // tableOptions fit a table to where it is printed.
 func tableOptions(c *command, local bool) status.TableOptions {
-	o := status.TableOptions{Width: 80}
-	if f, ok := c.stdout.(*os.File); ok && isatty.IsTerminal(f.Fd()) {
-		o.Color = true
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
-			o.Width = width
-		}
-	}
+	o := status.TableOptions{Width: widthOf(c.terminalOf(c.stdout)), Color: c.coloured(c.stdout)}
 	if local {
 		o.Local = time.Local
 	}

@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
-	"github.com/mattn/go-isatty"
 
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin"
@@ -24,8 +22,7 @@ const (
 // watchStatus shows the status again and again until ctx ends. What can't be had
 // for a while is said, and waited for.
 func watchStatus(ctx context.Context, c *command, cfg *hclconfig.Config, o *statusFlags) int {
-	file, ok := c.stdout.(*os.File)
-	terminal := ok && isatty.IsTerminal(file.Fd())
+	terminal := c.terminalOf(c.stdout) != nil
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	shown := ""

@@ -61,26 +61,28 @@ Example:
 		if !ok {
 			return exitUsage
 		}
-		logger, err := newLogger(c.environment, cfg)
+		logger, progress, err := c.newProgressLogger(cfg)
 		if err != nil {
 			return c.failed(err)
 		}
 		defer logger.close()
+		defer progress.end()
 		ctx, stop := c.interrupted()
 		defer stop()
 		drain(ctx, c.stdin)
 		o.Fold = o.Wait == 0 && !*requirePush && !o.Adopt
 		return syncPass(ctx, c, cfg, o, syncVerdict{carryOn: *onTimeout == "continue", requirePush: *requirePush},
-			plugin.Options{Version: version, Logger: logger})
+			plugin.Options{Version: version, Logger: logger, Progress: progress.tell}, progress)
 	}
 	return c
 }
 
 // syncPass does the pass, prints a line for each certificate, and is the exit
 // code.
-func syncPass(ctx context.Context, c *command, cfg *hclconfig.Config, so plugin.SyncOptions, v syncVerdict, o plugin.Options) int {
+func syncPass(ctx context.Context, c *command, cfg *hclconfig.Config, so plugin.SyncOptions, v syncVerdict, o plugin.Options, p *progress) int {
 	so.RequirePush = v.requirePush
 	report, err := plugin.Sync(ctx, cfg, so, o)
+	p.rest()
 	if err != nil {
 		return c.failed(err)
 	}

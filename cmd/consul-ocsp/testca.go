@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
 
@@ -106,16 +107,24 @@ Example:
 
 // issueAll issues what it can.
 func issueAll(c *command, ca *testca.CA, operands []string, o testca.IssueOptions) int {
-	failed := 0
-	for _, operand := range operands {
-		issued, err := ca.Issue(strings.Split(operand, ","), o)
-		if err != nil {
+	progress := c.showProgress(func(now plugin.Progress) {
+		fmt.Fprintf(c.stderr, "consul-ocsp testca issue: %d of %d issued, %d failed\n", now.Done-now.Failed, now.Total, now.Failed)
+	})
+	defer progress.end()
+	each := make([][]string, len(operands))
+	for i, operand := range operands {
+		each[i] = strings.Split(operand, ",")
+	}
+	done, failed := 0, 0
+	ca.IssueEach(each, o, func(issued *testca.Issued, err error) {
+		if done++; err != nil {
 			failed++
 			c.failed(err)
-			continue
+		} else {
+			fmt.Fprintln(c.stdout, issued.Path)
 		}
-		fmt.Fprintln(c.stdout, issued.Path)
-	}
+		progress.tell(plugin.Progress{Doing: "issuing", Done: done, Total: len(operands), Failed: failed})
+	})
 	switch failed {
 	case 0:
 		return exitOK

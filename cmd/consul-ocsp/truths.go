@@ -17,7 +17,10 @@ import (
 // statusHere shows what the places of this node have for each certificate, and
 // ends with 1 where they don't agree or one has no good word.
 func statusHere(ctx context.Context, c *command, cfg *hclconfig.Config, connect string, asJSON bool) int {
-	list, err := plugin.Compare(ctx, cfg, "", connect, hclog.NewNullLogger())
+	progress := c.showProgress(nil)
+	defer progress.end()
+	list, err := plugin.Compare(ctx, cfg, "", connect, plugin.Options{Version: version, Logger: hclog.NewNullLogger(), Progress: progress.tell})
+	progress.rest()
 	if err != nil {
 		return c.failed(err)
 	}

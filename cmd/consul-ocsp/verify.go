@@ -87,7 +87,7 @@ func verifyServer(ctx context.Context, c *command, cfg *hclconfig.Config, o hand
 	}
 	v := newVerdict(o, r)
 	if cfg != nil {
-		if v.Here, err = plugin.Compare(ctx, cfg, v.ID, "", hclog.NewNullLogger()); err != nil {
+		if v.Here, err = plugin.Compare(ctx, cfg, v.ID, "", plugin.Options{Version: version, Logger: hclog.NewNullLogger()}); err != nil {
 			fmt.Fprintf(c.stderr, "consul-ocsp verify: %s\n", printable(err.Error()))
 			return exitUsage
 		}

@@ -20,6 +20,9 @@ type PassOptions struct {
 	DryRun bool
 	// Only chooses the targets; nil: all.
 	Only func(Target) bool
+	// Told is told of the end of each turn, how many of how many are over and how
+	// many of these failed; with the fetcher's mu held, so it must return soon.
+	Told func(done, total, failed int)
 }
 
 // Pass gives each target one turn, those that end first before others, and
@@ -37,7 +40,16 @@ func (f *Fetcher) Pass(ctx context.Context, o PassOptions) []Result {
 	r := &round{f: f, ctx: fetching, lanes: newLanes(fetching, f.limitOf), storing: make(chan struct{}, mostStored), dry: o.DryRun}
 	f.hosts.begin()
 	r.fresh = func(l life, p pace, _ bool) bool { return !o.Force && !l.due(f.c.Now(), p) }
-	r.finished = func(it *item, r Result) { results[it] = r }
+	failed := 0
+	r.finished = func(it *item, r Result) {
+		results[it] = r
+		if r.Outcome == Failed {
+			failed++
+		}
+		if o.Told != nil {
+			o.Told(len(results), len(chosen), failed)
+		}
+	}
 
 	finish := make(chan struct{})
 	var carriers sync.WaitGroup

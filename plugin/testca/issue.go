@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"net"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -68,6 +69,41 @@ func (c *CA) IssueMany(names []string, o IssueOptions) ([]*Issued, error) {
 	return c.issue(each, o)
 }
 
+// issueAtOnce is how many certificates change the index together: each change
+// writes all of it.
+const issueAtOnce = 200
+
+// IssueEach signs a certificate for each list of names, all alike, and tells of
+// each in turn what came of it, issued or the error. One that can't be issued
+// keeps no other from it. o.File must be empty.
+func (c *CA) IssueEach(each [][]string, o IssueOptions, tell func(*Issued, error)) {
+	for some := range slices.Chunk(each, issueAtOnce) {
+		signed, errs := make([]*Issued, len(some)), make([]error, len(some))
+		var leaves []*x509.Certificate
+		for i, names := range some {
+			if signed[i], errs[i] = c.sign(names, o); errs[i] == nil {
+				leaves = append(leaves, signed[i].Leaf)
+			}
+		}
+		var unrecorded error
+		if len(leaves) > 0 {
+			unrecorded = c.record(leaves)
+		}
+		for i, issued := range signed {
+			if errs[i] == nil {
+				errs[i] = unrecorded
+			}
+			if errs[i] == nil {
+				errs[i] = c.writePEM(issued, o)
+			}
+			if errs[i] != nil {
+				issued = nil
+			}
+			tell(issued, errs[i])
+		}
+	}
+}
+
 func (c *CA) issue(each [][]string, o IssueOptions) ([]*Issued, error) {
 	all := make([]*Issued, 0, len(each))
 	for _, names := range each {
@@ -88,7 +124,7 @@ func (c *CA) issue(each [][]string, o IssueOptions) ([]*Issued, error) {
 	}
 	for _, i := range all {
 		if err := c.writePEM(i, o); err != nil {
-			return nil, fmt.Errorf("certificate %q: %w", i.Name, err)
+			return nil, err
 		}
 	}
 	return all, nil
@@ -181,10 +217,13 @@ func (c *CA) writePEM(i *Issued, o IssueOptions) error {
 		text = append(text, encodeCertificate(c.cert)...)
 	}
 	key, err := encodeKey(i.Key, o.Password)
-	if err != nil {
-		return err
+	if err == nil {
+		err = writeFile(i.Path, append(text, key...), 0o600)
 	}
-	return writeFile(i.Path, append(text, key...), 0o600)
+	if err != nil {
+		return fmt.Errorf("certificate %q: %w", i.Name, err)
+	}
+	return nil
 }
 
 // subjectKeyID is the SHA-1 of the public key (RFC 5280, 4.2.1.2, method 1);

@@ -179,6 +179,31 @@ func TestIssueMany(t *testing.T) {
 	wantError(t, err, "one file")
 }
 
+// One that can't be issued keeps no other from it, also where many change the
+// index together.
+func TestIssueEach(t *testing.T) {
+	t.Parallel()
+	c := newCA(t, InitOptions{})
+	each := [][]string{{"not a name"}}
+	for n := range issueAtOnce + 10 {
+		each = append(each, []string{"n" + strconv.Itoa(n) + ".example", "alias" + strconv.Itoa(n) + ".example"})
+	}
+	told := 0
+	c.IssueEach(each, IssueOptions{}, func(i *Issued, err error) {
+		switch {
+		case told == 0 && (i != nil || err == nil):
+			t.Errorf("the first: %v, %v", i, err)
+		case told > 0 && (err != nil || i.Name != each[told][0] || len(i.Leaf.DNSNames) != 2):
+			t.Fatalf("%d: %+v, %v", told, i, err)
+		}
+		told++
+	})
+	x, err := c.readIndex()
+	if err != nil || len(x.bySerial) != len(each)-1 || told != len(each) {
+		t.Errorf("%d told, %d in the index: %v", told, len(x.bySerial), err)
+	}
+}
+
 func BenchmarkIssueMany(b *testing.B) {
 	c := newCA(b, InitOptions{})
 	names := make([]string, 100)

@@ -41,11 +41,13 @@ func (w *Writer) Pass(ctx context.Context, list []record.Staple) []Result {
 	w.mu.Unlock()
 	var mu sync.Mutex
 	changed := map[*entry]bool{}
+	step := w.steps(entries, told)
 	for _, e := range entries {
 		if ctx.Err() != nil {
 			break
 		}
 		changed[e], _ = w.handle(ctx, e) // the state has the error
+		step(1)
 	}
 	var wg sync.WaitGroup
 	for target, list := range told {
@@ -62,12 +64,31 @@ func (w *Writer) Pass(ctx context.Context, list []record.Staple) []Result {
 					changed[some[i]] = changed[some[i]] || done.err == nil && done.how != "" && done.how != Unchanged
 					mu.Unlock()
 				}
+				step(len(some))
 			}
 			w.commit(ctx, target, true)
 		}()
 	}
 	wg.Wait()
 	return w.results(ctx, entries, changed)
+}
+
+// steps counts what a pass does, for those who wait for its end.
+func (w *Writer) steps(entries []*entry, told map[Target][]*entry) (step func(n int)) {
+	if w.config.Stepped == nil {
+		return func(int) {}
+	}
+	done, total := 0, len(entries)
+	for _, list := range told {
+		total += len(list)
+	}
+	var mu sync.Mutex
+	return func(n int) {
+		mu.Lock()
+		defer mu.Unlock()
+		done += n
+		w.config.Stepped(done, total)
+	}
 }
 
 func (w *Writer) results(ctx context.Context, entries []*entry, changed map[*entry]bool) []Result {

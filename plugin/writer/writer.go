@@ -43,6 +43,9 @@ type Config struct {
 	// Pushed, if set, is told of each response that a target was given, and how,
 	// or why that failed. It must not block or call the Writer.
 	Pushed func(target, how, reason string)
+	// Stepped, if set, is told by Pass how many of its steps are done, a file or a
+	// target of one certificate each: from one goroutine at a time.
+	Stepped func(done, total int)
 	// FirstRetry and LongestRetry are the pauses after a failure; 0: 1 s, 1 min.
 	FirstRetry, LongestRetry time.Duration
 }
