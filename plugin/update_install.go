@@ -39,8 +39,11 @@ func (u *update) install(ctx context.Context) error {
 	w.Set([]writer.Certificate{c})
 	results := w.Pass(ctx, []record.Staple{{ID: c.ID, DER: u.got.Facts.DER}})
 	state := results[0].State
-	if state.Reason != "" {
+	switch {
+	case state.Reason != "" && state.Reason != writer.ReasonWaiting:
 		return failedAt(StageInstall, "%s", state.Error)
+	case !state.Filed: // by no fault of its own
+		return failedAt(StageInstall, "%s was not written: %w", state.File, interruption(ctx))
 	}
 	u.Tell("file: %s holds it", state.File)
 	if target == nil {
@@ -48,6 +51,8 @@ func (u *update) install(ctx context.Context) error {
 		return nil
 	}
 	switch err := target.err; {
+	case err == nil && target.out.How == "": // it was never asked
+		return failedAt(StageInstall, "HAProxy at %s was not told: %w", u.Socket, interruption(ctx))
 	case err == nil:
 		u.got.How = string(target.out.How)
 		u.Tell("HAProxy at %s staples it: %s", u.Socket, u.got.How)
@@ -57,6 +62,14 @@ func (u *update) install(ctx context.Context) error {
 		return failedAt(StageInstall, "%w", err)
 	}
 	return nil
+}
+
+// interruption is why something was left undone.
+func interruption(ctx context.Context) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	return errors.New("the run ended before")
 }
 
 // notRunning tells whether there is no HAProxy to be told: no socket, or nobody
