@@ -85,10 +85,10 @@ func TestFull(t *testing.T) {
 		Responder: []string{"http://ocsp.example.com/r1", "https://10.0.0.1:8443"}, Host: "ocsp.example.com",
 		TrustedResponders: "/etc/ocsp/responders.pem", TrustedIssuers: "/etc/ocsp/issuers.pem",
 		AllowedResponders: []string{"*.example.com", "10.0.0.1"}, AllowPrivateAddresses: true, AllowSHA1Signatures: true,
-		Concurrency: 4, Rate: 20,
+		Concurrency: 4, Rate: 20, History: 30,
 	}
 	edge := top
-	edge.MinDelay, edge.Responder, edge.Host = 30*time.Minute, nil, ""
+	edge.MinDelay, edge.Responder, edge.Host, edge.History = 30*time.Minute, nil, "", 0
 	www := edge
 	www.Responder, www.Host, www.TrustedResponders = []string{""}, "other.example.com:8080", "/etc/ocsp/www.pem"
 	announced := top
@@ -178,7 +178,7 @@ func TestFullHasEverythingThatWorks(t *testing.T) {
 	untouched(HTTP{Address: "127.0.0.1:8509", StapleMetrics: true}, *c.HTTP)
 	untouched(ServerTLS{}, *c.HTTP.TLS)
 	untouched(Default().Announce, c.Announce)
-	untouched(Default().Fetch, c.Fetch, "History")
+	untouched(Default().Fetch, c.Fetch)
 	untouched(DefaultHAProxy(), c.Jobs[0].HAProxy[0])
 }
 

@@ -6,11 +6,11 @@ import (
 	"testing"
 )
 
-// Each row of the list is refused in one of two files of testdata/bad, and a
-// row that is removed has to leave them.
+// Each row of the list is refused in a file of testdata/bad, and a row that is
+// removed has to leave it.
 func TestEveryUnsupportedSettingIsRefused(t *testing.T) {
 	var shown string
-	for _, name := range []string{"not-supported-attributes", "not-supported-blocks"} {
+	for _, name := range []string{"not-supported-blocks"} {
 		text, err := os.ReadFile("testdata/bad/" + name + ".txt")
 		if err != nil {
 			t.Fatal(err)

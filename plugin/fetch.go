@@ -53,6 +53,7 @@ func Fetch(ctx context.Context, cfg *hclconfig.Config, fo FetchOptions, o Option
 		return nil, err
 	}
 	p.readCertificates(ctx)
+	defer p.chronicle.flush(ctx)
 	report := &FetchReport{}
 	if p.consul == nil {
 		err := p.pass(ctx, ownName(cfg.NodeName), p.store, fo, report)
@@ -66,6 +67,7 @@ func Fetch(ctx context.Context, cfg *hclconfig.Config, fo FetchOptions, o Option
 	if err != nil {
 		return nil, err
 	}
+	p.name.Store(&name)
 	who := record.Leader{Node: name, Instance: instance, Version: o.Version}
 	for {
 		err = p.leadOnce(ctx, who, fo, report)

@@ -40,6 +40,9 @@ type holding struct {
 	// heard is what nodes announced, by datacenter; "" is the agent's own.
 	heard    map[string]*hearing
 	excluded []string // allow-lists that were complained of
+	// histories is how many responses are kept of the agent's own certificates,
+	// by id; those of which none are kept are not in it.
+	histories map[string]int
 }
 
 // take puts in what an inventory found. A certificate whose issuer is in none
@@ -62,6 +65,8 @@ func (h *holding) take(p *plan, found []inventory.Certificate, problems []invent
 	defer h.mu.Unlock()
 	h.plan, h.own, h.lacking, h.problems = p, whole, lacking, troubles
 	h.issuerProblems = nil
+	h.histories = nil
+	h.countHistories(whole)
 	h.warnOfExcluded(found)
 }
 
@@ -90,6 +95,7 @@ func (h *holding) complete(ctx context.Context, changed func()) bool {
 	}
 	h.own = append(h.own[:len(h.own):len(h.own)], whole...)
 	h.lacking, h.issuerProblems = still, troubles
+	h.countHistories(whole)
 	h.mu.Unlock()
 	if len(lacking) > 0 {
 		changed()

@@ -84,6 +84,8 @@ type parts struct {
 	responders *status.Responders
 	counted    counted
 	lag        lag
+	// chronicle notes what is kept as evidence.
+	chronicle *chronicle
 
 	// Loops that receive from these are alive.
 	askWatch, askFetch chan struct{}
@@ -114,6 +116,7 @@ func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
 		p.lag.metrics = p.metrics
 	}
 	p.holding = &holding{issuers: issuers{store: data, client: p.client}, logger: o.Logger, plan: mapped}
+	p.keepHistory()
 	if cfg.Consul != nil {
 		p.consul, err = connect(cfg.Consul, "", o.Logger, func(c *consul.Config) {
 			c.Leads = cfg.HasRole("fetch")
@@ -132,7 +135,7 @@ func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
 	p.updates = &updateLog{logger: o.Logger, on: func() bool { return p.plan.Load().cfg.LogOCSPUpdate }}
 	p.writer = writer.New(writer.Config{
 		Store: data, TrustedFolders: cfg.TrustedFolders, Logger: o.Logger.Named("writer"),
-		Progress: func(s writer.State) { p.updates.applied(s); p.lag.applied(s) }, Pushed: p.metrics.Pushed,
+		Progress: func(s writer.State) { p.updates.applied(s); p.lag.applied(s); p.chronicle.applied(s) }, Pushed: p.metrics.Pushed,
 		Changed: func() { wake(p.report); wake(p.check) }, Refreshed: func() { wake(p.refreshed) },
 		Stepped: func(done, total int) {
 			p.options.says(Progress{Doing: "writing and pushing", Done: done, Total: total})
@@ -184,6 +187,7 @@ func (p *parts) run(ctx context.Context) error {
 	group.Go(func() error { return p.findIssuers(ctx) })
 	group.Go(func() error { return p.measure(ctx) })
 	group.Go(func() error { trim(ctx); return nil })
+	group.Go(func() error { return p.chronicle.run(ctx) })
 	if cfg.HasRole("deliver") {
 		group.Go(func() error { return p.writer.Run(ctx, p.source()) })
 		group.Go(func() error { return p.watchServed(ctx) })

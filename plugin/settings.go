@@ -34,6 +34,8 @@ type plan struct {
 	certificates map[[2]string]fetch
 	// targets are where each job's certificates are delivered to.
 	targets map[string][]writer.Target
+	// history tells whether any certificate's responses are kept as evidence.
+	history bool
 	// replaced is closed when another plan has taken its place.
 	replaced chan struct{}
 }
@@ -44,6 +46,8 @@ type fetch struct {
 	trustedIssuers []*x509.Certificate
 	// allowedAt is where allowed_responders is set.
 	allowedAt hclconfig.Source
+	// history is how many responses of a certificate are kept as evidence.
+	history int
 }
 
 // newPlan maps a configuration. An error names the file that could not be
@@ -78,6 +82,10 @@ func newPlan(cfg *hclconfig.Config, t *targets) (*plan, error) {
 			source.HAProxyConfigs = append(source.HAProxyConfigs, c.Path)
 		}
 		p.sources = append(p.sources, source)
+	}
+	p.history = p.top.history > 0
+	for _, f := range p.jobs {
+		p.history = p.history || f.history > 0
 	}
 	p.targets = t.byJob(cfg)
 	return p, nil
@@ -150,7 +158,7 @@ func newFetch(f hclconfig.Fetch) (fetch, error) {
 	if !s.Off {
 		s.Responders = f.Responder
 	}
-	return fetch{settings: s, trustedIssuers: issuers, allowedAt: f.AllowedAt}, nil
+	return fetch{settings: s, trustedIssuers: issuers, allowedAt: f.AllowedAt, history: f.History}, nil
 }
 
 // readCertificates reads the file of certificates that a setting names; none

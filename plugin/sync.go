@@ -80,6 +80,12 @@ func Sync(ctx context.Context, cfg *hclconfig.Config, so SyncOptions, o Options)
 	if so.Wait == 0 {
 		turn = deadline.Add(syncTurn)
 	}
+	if p.consul != nil && p.plan.Load().history {
+		if name, err := p.nodeName(ctx, cfg.NodeName); err == nil {
+			p.name.Store(&name)
+		}
+	}
+	defer p.chronicle.flush(ctx)
 	for told := false; ; {
 		report := p.syncInTurn(ctx, so, turn)
 		left := time.Until(deadline)

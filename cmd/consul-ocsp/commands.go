@@ -10,7 +10,7 @@ var hiddenCommands = []string{"docs"}
 func commands(e environment) map[string]cli.CommandFactory {
 	all := map[string]cli.CommandFactory{}
 	for _, c := range []*command{
-		agentCommand(e), fetchCommand(e), syncCommand(e), renderCommand(e), statusCommand(e),
+		agentCommand(e), fetchCommand(e), syncCommand(e), renderCommand(e), statusCommand(e), historyCommand(e),
 		inspectCommand(e), verifyCommand(e), planCommand(e), validateCommand(e), haposCommand(e), versionCommand(e), docsCommand(e),
 	} {
 		all[c.flags.Name()] = c.factory()

@@ -59,7 +59,7 @@ func TestPagesCallWhatThereIs(t *testing.T) {
 		}
 		pages = append(pages, found...)
 	}
-	known, checked := regexp.MustCompile(`^(agent|fetch|sync|render|status|inspect|verify|plan|validate|hapos-upd|version|testca)\b`), 0
+	known, checked := regexp.MustCompile(`^(agent|fetch|sync|render|status|history|inspect|verify|plan|validate|hapos-upd|version|testca)\b`), 0
 	option := regexp.MustCompile(`(?:^|\s)--?([a-z][a-z-]*)`)
 	for _, page := range pages {
 		if info, err := os.Stat(page); err != nil || info.IsDir() {

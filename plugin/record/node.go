@@ -29,6 +29,11 @@ type Node struct {
 	// Delivers is Applied where that is long, as the record has it; see
 	// packApplied. It is only set between Encode and DecodeNode.
 	Delivers []byte `json:"delivers,omitempty"`
+	// Lately says of the latest responses since when they are in place; nothing
+	// where no history is kept. Latest is the same as the record has it, set
+	// between Encode and DecodeNode alone.
+	Lately []Lately `json:"-"`
+	Latest []byte   `json:"latest,omitempty"`
 }
 
 // NodeTrouble is one thing wrong on a node.
@@ -75,6 +80,7 @@ func (n Node) Encode() ([]byte, error) {
 	if len(n.Applied) > listApplied {
 		n.Delivers, n.Applied = packApplied(n.Applied), nil
 	}
+	n.Latest = packLately(n.Lately)
 	return encode("node", n)
 }
 
@@ -90,6 +96,7 @@ func DecodeNode(name string, b []byte) (Node, error) {
 	}
 	n.Applied = append(n.Applied, unpackApplied(n.Delivers)...)
 	n.Applied, n.Delivers = n.Applied[:min(len(n.Applied), MaxApplied)], nil
+	n.Lately, n.Latest = unpackLately(n.Latest), nil
 	return n, nil
 }
 

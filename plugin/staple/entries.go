@@ -124,6 +124,9 @@ func (j *judgement) checkEntries() *Refusal {
 			return refusal
 		}
 	}
+	if j.o.AsSigned {
+		j.o.Now = j.signedAt()
+	}
 	if j.explain {
 		j.note("serial %s, %s", serialHex(bigNumber(j.chosen.certID.serial)), describe(j.chosen))
 	}
@@ -134,6 +137,17 @@ func (j *judgement) checkEntries() *Refusal {
 		j.warnStep("certificate or issuer not given, not compared")
 	}
 	return nil
+}
+
+// signedAt is when the response was signed, or begins to count if that is later.
+func (j *judgement) signedAt() time.Time {
+	at := j.response.producedAt
+	for _, e := range j.matching {
+		if e.thisUpdate.After(at) {
+			at = e.thisUpdate
+		}
+	}
+	return at
 }
 
 // worse tells which of two entries for one certificate counts: the worse status, then the earlier end.

@@ -25,8 +25,11 @@ const (
 
 // Options are what a judgement depends on besides the certificates.
 type Options struct {
-	// Now is the time for which everything is judged. Required.
+	// Now is the time for which everything is judged. Required, but for AsSigned.
 	Now time.Time
+	// AsSigned judges for the time at which the response was signed, which is in what is signed, in place of Now: whether
+	// it was right then, however long ago that is. Where thisUpdate is later than producedAt it is that.
+	AsSigned bool
 	// AllowSHA1Signatures accepts SHA-1 in the signature of the response and in that of a delegate's certificate, for
 	// old private CAs. MD5 is refused in any case.
 	AllowSHA1Signatures bool

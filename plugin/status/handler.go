@@ -24,6 +24,10 @@ type HandlerOptions struct {
 	Own func(id string) Own
 	// Responders are how the responders behave that the agent asks. As Own.
 	Responders func() Asking
+	// History is what is kept of a certificate as evidence: of each place what it
+	// had at a moment, or, where that is zero, the newest responses, this many;
+	// nil where nothing is kept.
+	History func(ctx context.Context, id string, at time.Time, most int) (*History, error)
 	// Metrics answers /v1/metrics; nil: nobody does.
 	Metrics http.Handler
 }
@@ -38,7 +42,8 @@ type Health struct {
 }
 
 // Handler answers what is asked over HTTP: /v1/status, /v1/staples/<id>,
-// /v1/nodes, /v1/responders, /v1/health/live, /v1/health/ready, /v1/metrics and the page at /.
+// /v1/history/<id>, /v1/nodes, /v1/responders, /v1/health/live, /v1/health/ready, /v1/metrics
+// and the page at /.
 // All of it is GET and HEAD and changes nothing. It belongs behind a listener
 // with bounds on connections and times. Whatever runs for it ends with ctx.
 func Handler(ctx context.Context, o HandlerOptions) http.Handler {
@@ -55,9 +60,8 @@ func Handler(ctx context.Context, o HandlerOptions) http.Handler {
 		}
 	})
 	mux.HandleFunc("/v1/staples/{id}", func(w http.ResponseWriter, r *http.Request) {
-		id := r.PathValue("id")
-		if !record.ValidID(id) {
-			fail(w, r, http.StatusNotFound, "an id is 64 lower-case hex digits: the SHA-256 fingerprint of the certificate")
+		id, ok := idOf(w, r)
+		if !ok {
 			return
 		}
 		if v := views.show(w, r); v != nil {
@@ -76,6 +80,9 @@ func Handler(ctx context.Context, o HandlerOptions) http.Handler {
 			v.responders(o.Responders).write(w, r, http.StatusOK)
 		}
 	})
+	if o.History != nil {
+		mux.HandleFunc("/v1/history/{id}", history(o.History))
+	}
 	mux.HandleFunc("/v1/health/live", health(o.Live))
 	mux.HandleFunc("/v1/health/ready", health(o.Ready))
 	if o.Metrics != nil {
@@ -83,6 +90,15 @@ func Handler(ctx context.Context, o HandlerOptions) http.Handler {
 	}
 	mux.Handle("/", page())
 	return guarded(mux)
+}
+
+// idOf is the id in a request's path; without one the request is answered.
+func idOf(w http.ResponseWriter, r *http.Request) (id string, ok bool) {
+	if id = r.PathValue("id"); !record.ValidID(id) {
+		fail(w, r, http.StatusNotFound, "an id is 64 lower-case hex digits: the SHA-256 fingerprint of the certificate")
+		return "", false
+	}
+	return id, true
 }
 
 // guarded lets through what only reads, and says to browsers that what comes

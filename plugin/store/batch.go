@@ -79,6 +79,7 @@ func (s *Store) write(batch []*pending) (rest []*pending) {
 			now[i].err = drafts[i].keep()
 		}
 	})
+	s.remember(now, drafts)
 	changed := false
 	for i, p := range now {
 		if drafts[i] == nil || p.err != nil {

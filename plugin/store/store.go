@@ -14,6 +14,7 @@
 //	staple/<id>.json    the response and its meta
 //	trouble/<id>.json   why the last fetches failed
 //	issuer/<id>.der     an issuer certificate found through the leaf's AIA
+//	history/<id>/       responses kept as evidence
 //	told.json           what was told of events, without Consul
 //	instance            a random word, made once
 //	node.json           what the node says of itself while it can't tell Consul
@@ -53,6 +54,8 @@ type Store struct {
 	lately recent
 	// folders are those below data_dir, and it.
 	folders folders
+
+	history History
 }
 
 const (

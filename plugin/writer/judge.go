@@ -188,7 +188,7 @@ func meta(c *Certificate, f *staple.Facts, from record.Meta) record.Meta {
 	m := record.Meta{
 		Format: record.Format, SHA256: f.SHA256(), Serial: f.Serial(), Issuer: c.Issuer.Subject.String(),
 		Status: string(f.Status), ThisUpdate: f.ThisUpdate, NextUpdate: f.NextUpdate, Until: f.Until, RevokedAt: f.RevokedAt,
-		Names: c.Names, Responder: from.Responder, Job: c.Job, Name: c.Name, MustStaple: c.MustStaple,
+		Names: c.Names, Responder: from.Responder, Published: from.Published, Job: c.Job, Name: c.Name, MustStaple: c.MustStaple,
 	}
 	for _, r := range f.Unstaplable {
 		m.Unstaplable = append(m.Unstaplable, string(r))

@@ -128,6 +128,8 @@ fetch {
 
   concurrency = 32  # exchanges at a time with one responder at most; it begins with an eighth, 4 to 16
   rate        = 200 # and per second
+
+  history = 0 # signed responses kept of each certificate as evidence, in data_dir
 }
 
 # A job: certificates, and where their staples go. There can be any number.
@@ -203,5 +205,4 @@ on_event {
 # and accepts them at their defaults only. Blocks whose presence would already
 # mean something are commented out.
 
-# fetch          { history = 0 }
 # job …          { canary { … } }

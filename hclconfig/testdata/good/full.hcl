@@ -89,6 +89,7 @@ fetch {
   allow_sha1_signatures   = true
   concurrency             = 4
   rate                    = 20
+  history                 = 30
 }
 
 job "edge" {
@@ -96,6 +97,7 @@ job "edge" {
     min_delay = "30m"
     responder = []
     host      = ""
+    history   = 0
   }
   certificate "www" {
     path      = "/etc/haproxy/certs/www.pem"

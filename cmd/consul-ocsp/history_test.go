@@ -1,0 +1,112 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy/haproxytest"
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
+	"github.com/consul-ocsp/consul-ocsp/plugin/status"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+)
+
+// historyOf waits until the history that command prints has nothing that check
+// objects to.
+func historyOf(t *testing.T, job, name string, check func(*status.History) error) *status.History {
+	t.Helper()
+	var h *status.History
+	eventually(t, "history of "+name, func() error {
+		cmd := exec.Command("consul-ocsp", "history", "-json", "-config-file="+job, name)
+		cmd.Env = cleanEnvironment()
+		out, err := cmd.Output()
+		if err != nil {
+			return fmt.Errorf("%w\n%s", err, out)
+		}
+		h = &status.History{}
+		if err := json.Unmarshal(out, h); err != nil {
+			return err
+		}
+		return check(h)
+	})
+	return h
+}
+
+// hows are the ways by which a response got to places.
+func hows(r status.KeptResponse) string {
+	var list []string
+	for _, s := range r.Stapled {
+		list = append(list, s.Node+" "+s.How)
+	}
+	return strings.Join(list, ", ")
+}
+
+// What an agent alone keeps: each response, since when file and HAProxy have it,
+// no more than the job file says, and openssl agrees with all of it.
+func TestHistoryAlone(t *testing.T) {
+	t.Parallel()
+	const www = "www.example.test"
+	a := newAuthority(t, testca.ResponderOptions{})
+	n := newAlone(t, a, haproxytest.Options{}, www)
+	n.edit(t, "job \"edge\" {", "node_name = \"alone\"\njob \"edge\" {\n  fetch {\n    history = 2\n  }")
+	n.start(t)
+	stapled(t, n.haproxy.Address(), www, "good")
+	places := func(want int) func(h *status.History) error {
+		return func(h *status.History) error {
+			if h.Kept != want || len(h.Responses) != want || len(h.Responses[0].Stapled) != 2 || !h.Responses[0].Verified {
+				return fmt.Errorf("%+v", h)
+			}
+			return nil
+		}
+	}
+	first := historyOf(t, n.job, "edge/"+www, places(1)).Responses[0]
+	if first.Status != "good" || first.Responder != a.url+"/" && first.Responder != a.url || hows(first) != "alone file, alone set" && hows(first) != "alone set, alone file" && hows(first) != "alone file, alone transaction" {
+		t.Errorf("%q by %q: %s", first.Status, first.Responder, hows(first))
+	}
+	force := func() {
+		t.Helper()
+		if out, code := consulOCSP(t, "fetch", "-force", "-config-file="+n.job); code != exitOK {
+			t.Fatalf("fetch ends with %d:\n%s", code, out)
+		}
+	}
+	a.revoke(t, www)
+	force()
+	h := historyOf(t, n.job, www, places(2))
+	if got := h.Responses[0]; got.Status != "revoked" || got.RevokedAt.IsZero() || h.Responses[1].SHA256 != first.SHA256 {
+		t.Errorf("%+v", h)
+	}
+	opensslVerifies(t, n.dir, h)
+
+	out, code := consulOCSP(t, "history", "-config-file="+n.job, staple.ID(a.last.Leaf)[:12])
+	for _, want := range []string{"certificate edge/" + www, "REVOKED  ", "GOOD  ", "alone  file\n              " + n.file(www)} {
+		if !strings.Contains(out, want) || code != exitOK {
+			t.Errorf("ends with %d and lacks %q:\n%s", code, want, out)
+		}
+	}
+}
+
+// opensslVerifies has openssl check each response of a history with nothing but
+// what is in the folder of the history.
+func opensslVerifies(t *testing.T, dir string, h *status.History) {
+	t.Helper()
+	for _, r := range h.Responses {
+		der := filepath.Join(t.TempDir(), "response.der")
+		if err := os.WriteFile(der, r.DER, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		folder := filepath.Dir(r.File)
+		split := exec.Command("sh", "-c", `openssl x509 -in certificate.pem -out "$1/leaf.pem" && sed '1,/-----END/d' certificate.pem >"$1/issuer.pem"`, "sh", dir)
+		split.Dir = folder
+		if out, err := split.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		out, err := exec.Command("openssl", "ocsp", "-respin", der, "-issuer", dir+"/issuer.pem", "-cert", dir+"/leaf.pem", "-CAfile", dir+"/issuer.pem", "-no_nonce").CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "Response verify OK") || !strings.Contains(string(out), "leaf.pem: "+r.Status) {
+			t.Errorf("openssl: %v: %s", err, out)
+		}
+	}
+}

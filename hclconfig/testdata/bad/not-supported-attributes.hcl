@@ -1,3 +1,0 @@
-fetch {
-  history = 10
-}

@@ -1,0 +1,263 @@
+package plugin
+
+import (
+	"bytes"
+	"context"
+	"encoding/pem"
+	"hash/maphash"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/store"
+	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
+)
+
+// chronicleGather is how long notes are gathered before they are written: most
+// often a response gets into its file and its servers within that.
+const chronicleGather = time.Second
+
+// chronicle notes of the responses that are kept as evidence where they were in
+// place since when. The responses themselves the store keeps, before they get
+// anywhere; what is noted here follows within seconds, and holds up nobody.
+type chronicle struct {
+	store  *store.Store
+	logger hclog.Logger
+	// on tells whether any certificate has a history, keeps how many responses
+	// one has.
+	on    func() bool
+	keeps func(id string) int
+	// who are this node and its datacenter.
+	who func() (node, datacenter string)
+	// certificates are the certificates of these ids and their issuers, DER.
+	certificates func(ctx context.Context, ids []string) map[string]record.Certificate
+
+	wake chan struct{}
+	seed maphash.Seed
+
+	mu      sync.Mutex
+	waiting map[keptKey]*keptNews
+	// noted are hashes of what was heard last of each file: a comparison that
+	// finds all in place is no news.
+	noted  map[uint64]uint64
+	lately []record.Lately
+	failed bool // the last response could not be kept
+}
+
+// keptKey is one response.
+type keptKey struct {
+	id, sha256 string
+	thisUpdate int64 // in seconds since 1970: all that a response has
+}
+
+// keptNews is what is yet to be noted of it.
+type keptNews struct {
+	kept   *record.Kept // nil: it was kept before
+	places []record.Stapled
+}
+
+func newChronicle(s *store.Store, logger hclog.Logger) *chronicle {
+	return &chronicle{
+		store: s, logger: logger, wake: make(chan struct{}, 1), seed: maphash.MakeSeed(),
+		waiting: map[keptKey]*keptNews{}, noted: map[uint64]uint64{},
+	}
+}
+
+// kept is told by the store of a response that it kept, or could not.
+func (c *chronicle) kept(st record.Staple, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil {
+		if !c.failed {
+			c.logger.Error("a response is not kept in the history", "id", st.ID, "job", st.Meta.Job, "certificate", st.Meta.Name, "reason", writer.ReasonStore, "error", err)
+		}
+		c.failed = true
+		return
+	}
+	if c.failed {
+		c.failed = false
+		c.logger.Info("responses are kept in the history again", "id", st.ID)
+	}
+	m := st.Meta
+	c.news(keptKey{st.ID, m.SHA256, m.ThisUpdate.Unix()}).kept = &record.Kept{
+		Kept: time.Now(), Published: m.Published, Responder: m.Responder, Job: m.Job, Name: m.Name,
+	}
+}
+
+// news is what waits of a response; the caller holds mu.
+func (c *chronicle) news(key keptKey) *keptNews {
+	n := c.waiting[key]
+	if n == nil {
+		n = &keptNews{}
+		c.waiting[key] = n
+		wake(c.wake)
+	}
+	return n
+}
+
+// applied hears how far a file came.
+func (c *chronicle) applied(s writer.State) {
+	if s.Applied.SHA256 == "" || !c.on() || c.keeps(s.ID) == 0 {
+		return
+	}
+	key, now := c.hash(s.Job, s.Path), c.hashState(s)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.noted[key] == now {
+		return
+	}
+	c.noted[key] = now
+	node, datacenter := c.who()
+	places, whole := placesOf(s, time.Now())
+	for i := range places {
+		places[i].Node, places[i].Datacenter = node, datacenter
+	}
+	n := c.news(keptKey{s.ID, s.Applied.SHA256, s.Applied.ThisUpdate.Unix()})
+	n.places = append(n.places, places...)
+	if whole && s.Loaded != s.Applied.SHA256 {
+		c.lately = record.AddLately(c.lately, record.Lately{ID: s.ID, ThisUpdate: s.Applied.ThisUpdate, At: last(places)})
+	}
+}
+
+// last is when the last of these places had it.
+func last(places []record.Stapled) (at time.Time) {
+	for _, s := range places {
+		if s.At.After(at) {
+			at = s.At
+		}
+	}
+	return at
+}
+
+// placesOf are the places of this node that have what is applied, and whether
+// these are all that there are.
+func placesOf(s writer.State, now time.Time) (places []record.Stapled, whole bool) {
+	whole = s.Reason == "" && (s.Filed || len(s.Targets) > 0)
+	if s.Filed {
+		how := record.HowFile
+		if s.Loaded == s.Applied.SHA256 {
+			how = record.HowFound
+		}
+		places = append(places, record.Stapled{At: now, How: how, Target: s.File})
+	}
+	for _, t := range s.Targets {
+		// What a server has yet to load from its file is not in place there.
+		if t.SHA256 != s.Applied.SHA256 || t.How == writer.Filed {
+			whole = false
+			continue
+		}
+		how := t.How
+		if how == writer.Unchanged {
+			how = record.HowFound
+		}
+		places = append(places, record.Stapled{At: t.At, How: how, Target: t.Name})
+	}
+	return places, whole
+}
+
+func (c *chronicle) hash(parts ...string) uint64 {
+	var h maphash.Hash
+	h.SetSeed(c.seed)
+	for _, p := range parts {
+		h.WriteString(p)
+		h.WriteByte(0)
+	}
+	return h.Sum64()
+}
+
+// hashState is of what placesOf looks at.
+func (c *chronicle) hashState(s writer.State) uint64 {
+	parts := []string{s.Applied.SHA256, s.Reason, "file"}
+	if !s.Filed {
+		parts[2] = ""
+	}
+	for _, t := range s.Targets {
+		if t.SHA256 == s.Applied.SHA256 && t.How != writer.Filed {
+			parts = append(parts, t.Name)
+		}
+	}
+	return c.hash(parts...)
+}
+
+// told are the responses that got everywhere on this node, the latest of them.
+func (c *chronicle) told() []record.Lately {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.lately)
+}
+
+// run writes what is to be noted until ctx ends, and then what is left.
+func (c *chronicle) run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		select {
+		case <-c.wake:
+			sleep(ctx, chronicleGather, nil)
+			c.flush(ctx)
+		case <-ctx.Done():
+		}
+	}
+	c.flush(ctx)
+	return nil
+}
+
+// flush writes what is to be noted.
+func (c *chronicle) flush(ctx context.Context) {
+	c.mu.Lock()
+	waiting := c.waiting
+	c.waiting = map[keptKey]*keptNews{}
+	c.mu.Unlock()
+	var bare []string
+	for key, n := range waiting {
+		err := c.store.KeepStored(key.id)
+		if err == nil {
+			err = c.store.Note(key.id, time.Unix(key.thisUpdate, 0), key.sha256, n.add)
+		}
+		if err != nil {
+			c.logger.Warn("the history lacks where a response was stapled", "id", key.id, "reason", writer.ReasonStore, "error", err)
+		} else if !c.store.HasKeptCertificate(key.id) {
+			bare = append(bare, key.id)
+		}
+	}
+	c.keepCertificates(ctx, bare)
+}
+
+// add puts what is new into notes.
+func (n *keptNews) add(notes *record.Kept) bool {
+	changed := false
+	if n.kept != nil && notes.Kept.IsZero() {
+		places := notes.Stapled
+		*notes = *n.kept
+		notes.Stapled = places
+		changed = true
+	}
+	for _, s := range n.places {
+		changed = notes.Note(s) || changed
+	}
+	if changed && notes.Kept.IsZero() {
+		notes.Kept = time.Now() // a crash came before it was noted
+	}
+	return changed
+}
+
+// keepCertificates puts beside the responses the certificates that they are for:
+// who has the folder then needs nothing else.
+func (c *chronicle) keepCertificates(ctx context.Context, ids []string) {
+	for some := range slices.Chunk(ids, 64) {
+		for id, cert := range c.certificates(ctx, some) {
+			if err := c.store.PutKeptCertificate(id, func() []byte { return certificatePEM(cert) }); err != nil {
+				c.logger.Warn("the history lacks its certificate", "id", id, "reason", writer.ReasonStore, "error", err)
+			}
+		}
+	}
+}
+
+func certificatePEM(c record.Certificate) []byte {
+	var b bytes.Buffer
+	for _, der := range [][]byte{c.Leaf, c.Issuer} {
+		b.Write(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	}
+	return b.Bytes()
+}

@@ -1,0 +1,161 @@
+package plugin
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/consul-ocsp/consul-ocsp/hclconfig"
+	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
+	"github.com/consul-ocsp/consul-ocsp/plugin/status"
+	"github.com/consul-ocsp/consul-ocsp/plugin/store"
+)
+
+// HistoryOptions narrow what is shown of a history.
+type HistoryOptions struct {
+	// At, if set, leaves of each place what it had at that time.
+	At time.Time
+	// Most is how many responses are shown, the newest; 0: all.
+	Most int
+}
+
+// ErrNoHistory says that nothing is kept of a certificate.
+var ErrNoHistory = errors.New("no responses of this certificate are kept here: fetch { history = n } keeps them, from then on")
+
+// History is what data_dir keeps of a certificate, which id names. It asks
+// nobody, and believes nothing of what it reads: each response is verified
+// again, for the time at which it was signed. What is wrong with some hides none
+// of the others. Without any response the error is ErrNoHistory.
+func History(cfg *hclconfig.Config, id string, o HistoryOptions) (*status.History, error) {
+	mapped, err := newPlan(cfg, &targets{logger: hclog.NewNullLogger()})
+	if err != nil {
+		return nil, err
+	}
+	return mapped.readHistory(store.Look(cfg.DataDir), id, o, time.Now())
+}
+
+// readHistory is History, by what runs.
+func (p *parts) readHistory(_ context.Context, id string, at time.Time, most int) (*status.History, error) {
+	h, err := p.plan.Load().readHistory(p.store, id, HistoryOptions{At: at, Most: most}, time.Now())
+	if errors.Is(err, ErrNoHistory) {
+		return nil, nil
+	}
+	return h, err
+}
+
+func (p *plan) readHistory(data *store.Store, id string, o HistoryOptions, now time.Time) (*status.History, error) {
+	most := o.Most
+	if !o.At.IsZero() {
+		most = 0 // it may be any
+	}
+	kept, err := data.Kept(id, most)
+	if err != nil {
+		return nil, err
+	}
+	if kept.All == 0 {
+		return nil, ErrNoHistory
+	}
+	h := status.NewHistory(id, now)
+	h.Kept = kept.All
+	for _, file := range kept.Foreign {
+		h.AddWrong(file, errors.New("this is no file of a history; it is not looked at"))
+	}
+	pair, wrong := p.keptPair(data, id)
+	if wrong != nil {
+		h.AddWrong(wrong.file, wrong.err)
+	} else {
+		leaf := pair.Leaf()
+		h.Describe(staple.Names(leaf), serialOf(leaf), leaf.Issuer.String(), leaf.NotBefore, leaf.NotAfter)
+	}
+	for _, r := range kept.Responses {
+		for _, err := range r.Wrong {
+			h.AddWrong(r.File, err)
+		}
+		h.Add(p.judgeKept(pair, r), r.Notes)
+	}
+	h.Sort()
+	if !o.At.IsZero() {
+		h.Then(o.At)
+	}
+	return h, nil
+}
+
+// judgeKept verifies a response, if its certificate is known.
+func (p *plan) judgeKept(pair *staple.Pair, r store.KeptResponse) status.KeptResponse {
+	shown := status.KeptResponse{SHA256: r.SHA256, ThisUpdate: r.ThisUpdate, DER: r.DER, File: r.File}
+	if pair == nil {
+		shown.Error = "the certificate or its issuer is not known"
+		return shown
+	}
+	settings := p.fetch(r.Notes.Job, r.Notes.Name).settings
+	facts, err := pair.Verify(r.DER, staple.Options{
+		AsSigned: true, AllowSHA1Signatures: settings.AllowSHA1Signatures, TrustedResponders: settings.TrustedResponders,
+	})
+	if err == nil && (facts.SHA256() != r.SHA256 || facts.ThisUpdate.Unix() != r.ThisUpdate.Unix()) {
+		err = errors.New("it is genuine, but not the response that its file's name speaks of")
+	}
+	if err != nil {
+		shown.Error = err.Error()
+		return shown
+	}
+	shown.Verified, shown.Status = true, string(facts.Status)
+	shown.RevokedAt, shown.RevocationReason = facts.RevokedAt, facts.RevocationReason
+	shown.ProducedAt, shown.ThisUpdate, shown.NextUpdate = facts.ProducedAt, facts.ThisUpdate, facts.NextUpdate
+	shown.Signer = facts.Signer.Subject.String()
+	return shown
+}
+
+// wrongFile is a file, and what is wrong with it.
+type wrongFile struct {
+	file string
+	err  error
+}
+
+// keptPair is the certificate and its issuer, of which nothing has to be
+// believed: the id is the certificate's hash, and that the issuer signed it each
+// verification proves. Where the history lacks them the node's files may help.
+func (p *plan) keptPair(data *store.Store, id string) (*staple.Pair, *wrongFile) {
+	b, file, err := data.KeptCertificate(id)
+	if err == nil {
+		pair, err := parsePair(b, id)
+		if err == nil {
+			return pair, nil
+		}
+		return nil, &wrongFile{file, err}
+	}
+	found, _ := inventory.Read(p.sources)
+	for _, c := range found {
+		if c.ID == id && c.Issuer != nil {
+			return staple.NewPair(c.Leaf, c.Issuer), nil
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		err = errors.New("it is missing: without the certificate and its issuer nothing can be verified")
+	}
+	return nil, &wrongFile{file, err}
+}
+
+func parsePair(b []byte, id string) (*staple.Pair, error) {
+	list, err := staple.ParseCertificates(b)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(list) != 2 || staple.ID(list[0]) != id:
+		return nil, fmt.Errorf("it holds not this certificate and its issuer")
+	}
+	if err := staple.CheckIssuer(list[0], list[1]); err != nil {
+		return nil, err
+	}
+	return staple.NewPair(list[0], list[1]), nil
+}
+
+// serialOf is a serial number as status has it.
+func serialOf(leaf *x509.Certificate) string {
+	return (&staple.Facts{SerialNumber: leaf.SerialNumber}).Serial()
+}

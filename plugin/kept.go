@@ -1,0 +1,97 @@
+package plugin
+
+import (
+	"context"
+	"maps"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/store"
+)
+
+// keepHistory has the store keep responses as evidence, as the plan says, and
+// the chronicle note where they got.
+func (p *parts) keepHistory() {
+	c := newChronicle(p.store, p.options.Logger.Named("history"))
+	c.on = func() bool { return p.plan.Load().history }
+	c.keeps = p.holding.keeps
+	c.who = func() (string, string) {
+		cfg := p.plan.Load().cfg
+		datacenter := ""
+		if cfg.Consul != nil {
+			datacenter = cfg.Consul.Datacenter
+		}
+		if name := p.name.Load(); name != nil {
+			return *name, datacenter
+		}
+		return ownName(cfg.NodeName), datacenter
+	}
+	c.certificates = p.certificatesOf
+	p.chronicle = c
+	p.store.SetHistory(store.History{
+		Keep: func(id string) int {
+			if !p.plan.Load().history {
+				return 0
+			}
+			return p.holding.keeps(id)
+		},
+		Kept: c.kept,
+	})
+}
+
+// certificatesOf are the certificates of these ids with their issuers: from the
+// agent's own files, or as nodes announced them.
+func (p *parts) certificatesOf(ctx context.Context, ids []string) map[string]record.Certificate {
+	own := p.holding.announcements()
+	found := map[string]record.Certificate{}
+	var announced []string
+	for _, id := range ids {
+		if c, ok := own[id]; ok {
+			found[id] = c
+		} else {
+			announced = append(announced, id)
+		}
+	}
+	if p.consul == nil || len(announced) == 0 {
+		return found
+	}
+	// Those that can't be read now are asked for with the next note.
+	list, _ := p.consul.Certificates(ctx, announced)
+	maps.Copy(found, list)
+	for _, o := range p.outlets {
+		if len(found) < len(ids) {
+			list, _ := o.client.Certificates(ctx, announced)
+			maps.Copy(found, list)
+		}
+	}
+	return found
+}
+
+// keeps is how many responses of a certificate are kept as evidence: the most of
+// the jobs that have it.
+func (h *holding) keeps(id string) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n := h.histories[id]
+	for _, heard := range h.heard {
+		if a := heard.believed[id]; a != nil {
+			n = max(n, h.plan.jobFetch(a.Job()).history)
+		}
+	}
+	return n
+}
+
+// countHistories adds certificates of the agent's own. The caller holds the lock.
+func (h *holding) countHistories(own []inventory.Certificate) {
+	if !h.plan.history {
+		return
+	}
+	if h.histories == nil {
+		h.histories = map[string]int{}
+	}
+	for _, c := range own {
+		if n := h.plan.fetch(c.Job, c.Name).history; n > h.histories[c.ID] {
+			h.histories[c.ID] = n
+		}
+	}
+}

@@ -1,0 +1,186 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+)
+
+// KeptResponse is a response of a history, as it is on the disk: nothing is
+// verified.
+type KeptResponse struct {
+	DER []byte
+	// File is where DER is; ThisUpdate and SHA256 are what its name says.
+	File       string
+	ThisUpdate time.Time
+	SHA256     string
+	Notes      record.Kept
+	// Wrong are files of it that are not what they should be.
+	Wrong []error
+}
+
+// folderNames are what there is in the folder of a certificate.
+type folderNames struct {
+	kept    []string // responses, without ending, oldest first
+	half    []string // files that were never finished
+	foreign []string // files that nobody of us wrote
+}
+
+func keptNames(folder string) (n folderNames, err error) {
+	entries, err := os.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return n, nil
+	}
+	if err != nil {
+		return n, fmt.Errorf("data_dir: %w", err)
+	}
+	for _, e := range entries {
+		name, der := strings.CutSuffix(e.Name(), ".der")
+		name, notes := strings.CutSuffix(name, ".json")
+		_, _, ours := parseKeptName(name)
+		switch {
+		case strings.HasPrefix(e.Name(), "."):
+			n.half = append(n.half, e.Name())
+		case e.Name() == keptCertificate || ours && notes && !der:
+		case ours && der && !notes:
+			n.kept = append(n.kept, name)
+		default:
+			n.foreign = append(n.foreign, e.Name())
+		}
+	}
+	slices.Sort(n.kept)
+	return n, nil
+}
+
+// HasKeptCertificate tells whether there is one.
+func (s *Store) HasKeptCertificate(id string) bool {
+	folder, err := s.path(histories, id, "")
+	if err != nil {
+		return false
+	}
+	_, err = os.Lstat(filepath.Join(folder, keptCertificate))
+	return err == nil
+}
+
+// KeptCertificate is the PEM of a certificate that has a history, and its file.
+func (s *Store) KeptCertificate(id string) (pem []byte, file string, err error) {
+	folder, err := s.path(histories, id, "")
+	if err != nil {
+		return nil, "", err
+	}
+	file = filepath.Join(folder, keptCertificate)
+	pem, err = readFile(file, maxKeptFile)
+	return pem, file, err
+}
+
+// Histories are the ids of the certificates that have one.
+func (s *Store) Histories() ([]string, error) {
+	if _, err := os.Lstat(filepath.Join(s.dir, histories)); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return s.ids(histories, "")
+}
+
+// KeptHistory is the history of a certificate as it is on the disk.
+type KeptHistory struct {
+	Responses []KeptResponse // the newest first
+	All       int            // how many there are, of which these are the newest
+	Foreign   []string       // files in the folder that are none of a history
+}
+
+// Kept is a certificate's history, with most of its responses at most; 0: all.
+// A response that can't be read is there with what is wrong.
+func (s *Store) Kept(id string, most int) (h KeptHistory, err error) {
+	folder, err := s.path(histories, id, "")
+	if err != nil {
+		return h, err
+	}
+	names, err := keptNames(folder)
+	if err != nil {
+		return h, err
+	}
+	for _, name := range names.foreign {
+		h.Foreign = append(h.Foreign, filepath.Join(folder, name))
+	}
+	h.All = len(names.kept)
+	slices.Reverse(names.kept)
+	if most > 0 && h.All > most {
+		names.kept = names.kept[:most]
+	}
+	for _, name := range names.kept {
+		if r, ok := readKept(filepath.Join(folder, name)); ok {
+			h.Responses = append(h.Responses, r)
+		} else {
+			h.All-- // removed meanwhile: newer ones have come
+		}
+	}
+	return h, nil
+}
+
+// readKept reads a response and its notes; false where it is no more.
+func readKept(path string) (KeptResponse, bool) {
+	r := KeptResponse{File: path + ".der"}
+	r.ThisUpdate, r.SHA256, _ = parseKeptName(filepath.Base(path))
+	der, err := readFile(r.File, record.MaxDER)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return r, false
+	case err != nil:
+		r.Wrong = append(r.Wrong, err)
+	case record.Checksum(der) != r.SHA256:
+		r.Wrong = append(r.Wrong, fmt.Errorf("%s: damaged: its SHA-256 is %s", r.File, record.Checksum(der)))
+	}
+	r.DER = der
+	if r.Notes, err = readNotes(path + ".json"); err != nil {
+		r.Wrong = append(r.Wrong, err)
+	}
+	return r, true
+}
+
+// readNotes reads what is noted; nothing where there is no file.
+func readNotes(path string) (record.Kept, error) {
+	b, err := readFile(path, maxKeptFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return record.Kept{}, nil
+	}
+	if err != nil {
+		return record.Kept{}, err
+	}
+	notes, err := record.DecodeKept(b)
+	if err != nil {
+		return record.Kept{}, fmt.Errorf("%s: damaged: %w", path, err)
+	}
+	return notes, nil
+}
+
+// readFile reads a regular file of at most this many bytes, and waits for no
+// pipe.
+func readFile(path string, most int) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: not a regular file", path)
+	}
+	b, err := io.ReadAll(io.LimitReader(f, int64(most)+1))
+	if err == nil && len(b) > most {
+		err = fmt.Errorf("%s: more than %d bytes", path, most)
+	}
+	return b, err
+}
