@@ -17,7 +17,10 @@ type outbox struct {
 }
 
 func newOutbox() *outbox {
-	return &outbox{staples: newBox[record.Staple](), troubles: newBox[*record.Trouble]()}
+	return &outbox{
+		staples:  newBox(func(st, over record.Staple) bool { return st.Meta.Supersedes(over.Meta) }),
+		troubles: newBox[*record.Trouble](nil),
+	}
 }
 
 // publish takes a response; a revocation goes before the others.
@@ -26,11 +29,13 @@ func (o *outbox) publish(st record.Staple) { o.staples.put(st.ID, st, st.Meta.St
 // trouble takes a trouble of id; nil: there is none any more.
 func (o *outbox) trouble(id string, t *record.Trouble) { o.troubles.put(id, t, false) }
 
-// box is a queue with one entry for an id: a newer one takes its place.
+// box is a queue with one entry for an id: a later one takes its place, unless
+// what is there outranks it.
 type box[V any] struct {
-	mu    sync.Mutex
-	byID  map[string]V
-	order []string
+	mu       sync.Mutex
+	byID     map[string]V
+	order    []string
+	outranks func(v, over V) bool // nil: the later one counts
 	// added has an entry after each put.
 	added chan struct{}
 }
@@ -40,13 +45,21 @@ type entry[V any] struct {
 	value V
 }
 
-func newBox[V any]() *box[V] {
-	return &box[V]{byID: make(map[string]V), added: make(chan struct{}, 1)}
+func newBox[V any](outranks func(v, over V) bool) *box[V] {
+	if outranks == nil {
+		outranks = func(V, V) bool { return false }
+	}
+	return &box[V]{byID: make(map[string]V), outranks: outranks, added: make(chan struct{}, 1)}
 }
 
 func (b *box[V]) put(id string, v V, first bool) {
 	b.mu.Lock()
-	if _, waits := b.byID[id]; !waits {
+	old, waits := b.byID[id]
+	if waits && b.outranks(old, v) {
+		b.mu.Unlock()
+		return
+	}
+	if !waits {
 		b.order = append(b.order, id)
 	}
 	b.byID[id] = v
@@ -75,14 +88,17 @@ func (b *box[V]) take(n int) []entry[V] {
 	return entries
 }
 
-// giveBack puts entries at the end, except those that a newer one replaced.
+// giveBack puts entries at the end, except those that a later one replaced.
 func (b *box[V]) giveBack(entries []entry[V]) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, e := range entries {
-		if _, newer := b.byID[e.id]; !newer {
-			b.byID[e.id] = e.value
+		later, waits := b.byID[e.id]
+		if !waits {
 			b.order = append(b.order, e.id)
+		}
+		if !waits || b.outranks(e.value, later) {
+			b.byID[e.id] = e.value
 		}
 	}
 }
