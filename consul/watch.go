@@ -70,10 +70,10 @@ func samePair(a, b *api.KVPair) bool {
 const listAgain = lookAgain
 
 // watchList hands take everything below prefix, at first, whenever something of
-// it was written, and every listAgain, until the term or ctx ends. When take or the reading
-// fails it is handed all of it again. It waits for the names alone, which
-// Consul's index counts every write of: an answer that brings no news is small,
-// however much there is.
+// it was written, and every listAgain, until the term or ctx ends. When take or
+// the reading fails it is handed all of it again. It waits for the names alone,
+// which Consul's index counts every write of: an answer that brings no news is
+// small, however much there is.
 func (t *Term) watchList(ctx context.Context, prefix, what string, take func(context.Context, api.KVPairs) error) error {
 	ctx, cancel := t.bind(ctx)
 	defer cancel()
@@ -81,7 +81,7 @@ func (t *Term) watchList(ctx context.Context, prefix, what string, take func(con
 	var index uint64
 	var taken time.Time // when take was handed all
 	for {
-		next, read, err := t.waitFor(ctx, prefix, index, t.c.config.Now().Sub(taken) < listAgain, take)
+		next, at, err := t.waitFor(ctx, prefix, index, taken, take)
 		switch {
 		case ctx.Err() != nil:
 			return boundEnd(ctx)
@@ -91,10 +91,7 @@ func (t *Term) watchList(ctx context.Context, prefix, what string, take func(con
 			t.c.pause(ctx)
 		default:
 			complaint.worked()
-			index = advance(index, next)
-			if read {
-				taken = t.c.config.Now()
-			}
+			index, taken = advance(index, next), at
 			// Writes come in bursts, each read is of all, and Consul wakes whoever
 			// waits for an empty prefix at every write.
 			sleep(ctx, t.c.idle())
@@ -104,16 +101,17 @@ func (t *Term) watchList(ctx context.Context, prefix, what string, take func(con
 
 // waitFor waits until something below prefix was written since index, and hands
 // take all of it; with 0 at once. Where nothing was written it does so too, unless
-// what take has is recent. read tells whether it did.
-func (t *Term) waitFor(ctx context.Context, prefix string, index uint64, recent bool,
-	take func(context.Context, api.KVPairs) error) (next uint64, read bool, err error) {
+// that was done lately: taken is when, and it returns when it is now.
+func (t *Term) waitFor(ctx context.Context, prefix string, index uint64, taken time.Time,
+	take func(context.Context, api.KVPairs) error) (next uint64, at time.Time, err error) {
 	_, next, err = t.c.listKeysFrom(ctx, prefix, index)
-	if err != nil || index > 0 && next == index && recent {
-		return next, false, err
+	at = t.c.config.Now() // before take, which goes by the clock, too
+	if err != nil || index > 0 && next == index && at.Sub(taken) < listAgain {
+		return next, taken, err
 	}
 	pairs, _, err := t.c.list(ctx, prefix, 0)
 	if err != nil {
-		return 0, false, err
+		return 0, taken, err
 	}
-	return next, true, take(ctx, pairs)
+	return next, at, take(ctx, pairs)
 }
