@@ -69,10 +69,7 @@ func FindStaple(ctx context.Context, cfg *hclconfig.Config, fo FindOptions, logg
 	facts, err := render.Await(ctx, fo.Wait, lookPause, func(ctx context.Context) (*staple.Facts, error) {
 		ctx, cancel := context.WithTimeout(ctx, sourceTimeout)
 		defer cancel()
-		return render.Newest(ctx, sources, c.Leaf, c.Issuer, staple.Options{
-			Now: time.Now(), AllowSHA1Signatures: settings.settings.AllowSHA1Signatures,
-			TrustedResponders: settings.settings.TrustedResponders,
-		})
+		return render.Newest(ctx, sources, c.Leaf, c.Issuer, settings.settings.Judgement(time.Now()))
 	})
 	if err != nil {
 		return nil, "", fmt.Errorf("%s: %w", c.Path, err)

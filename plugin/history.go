@@ -93,10 +93,9 @@ func (p *plan) judgeKept(pair *staple.Pair, r store.KeptResponse) status.KeptRes
 		shown.Error = "the certificate or its issuer is not known"
 		return shown
 	}
-	settings := p.fetch(r.Notes.Job, r.Notes.Name).settings
-	facts, err := pair.Verify(r.DER, staple.Options{
-		AsSigned: true, AllowSHA1Signatures: settings.AllowSHA1Signatures, TrustedResponders: settings.TrustedResponders,
-	})
+	options := p.fetch(r.Notes.Job, r.Notes.Name).settings.Judgement(time.Time{})
+	options.AsSigned = true
+	facts, err := pair.Verify(r.DER, options)
 	if err == nil && (facts.SHA256() != r.SHA256 || facts.ThisUpdate.Unix() != r.ThisUpdate.Unix()) {
 		err = errors.New("it is genuine, but not the response that its file's name speaks of")
 	}

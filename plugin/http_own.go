@@ -3,7 +3,6 @@ package plugin
 import (
 	"time"
 
-	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/status"
 )
 
@@ -25,9 +24,7 @@ func (p *parts) own(id string) status.Own {
 	case !found:
 		v.Error = "there is no response yet"
 	default:
-		v.Judge(st.DER, t.Pair().Explain(st.DER, staple.Options{
-			Now: time.Now(), AllowSHA1Signatures: t.Settings.AllowSHA1Signatures, TrustedResponders: t.Settings.TrustedResponders,
-		}))
+		v.Judge(st.DER, t.Pair().Explain(st.DER, t.Settings.Judgement(time.Now())))
 	}
 	return own
 }

@@ -187,9 +187,7 @@ func (p *Prospect) file(c inventory.Certificate, mapped *plan, now time.Time) {
 		return
 	}
 	settings := mapped.fetch(c.Job, c.Name).settings
-	facts, err := staple.Verify(probe.Holds, c.Leaf, c.Issuer, staple.Options{
-		Now: now, AllowSHA1Signatures: settings.AllowSHA1Signatures, TrustedResponders: settings.TrustedResponders,
-	})
+	facts, err := staple.Verify(probe.Holds, c.Leaf, c.Issuer, settings.Judgement(now))
 	if err != nil {
 		p.Holds = "no valid response: " + err.Error()
 		return

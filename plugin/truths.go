@@ -196,9 +196,7 @@ func (l *lookout) judge(t *Truth, der []byte, c inventory.Certificate) {
 		return
 	}
 	settings := l.plan.fetch(c.Job, c.Name).settings
-	f, err := staple.Verify(der, c.Leaf, c.Issuer, staple.Options{
-		Now: l.now, AllowSHA1Signatures: settings.AllowSHA1Signatures, TrustedResponders: settings.TrustedResponders,
-	})
+	f, err := staple.Verify(der, c.Leaf, c.Issuer, settings.Judgement(l.now))
 	if err != nil {
 		t.Says, t.Error = "refused", err.Error()
 		return

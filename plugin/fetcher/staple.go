@@ -68,11 +68,7 @@ func verify(der []byte, t Target, now time.Time) (*staple.Facts, error) {
 	} else {
 		pair = pair.On(t.Leaf, t.Issuer)
 	}
-	return pair.Verify(der, staple.Options{
-		Now:                 now,
-		AllowSHA1Signatures: t.Settings.AllowSHA1Signatures,
-		TrustedResponders:   t.Settings.TrustedResponders,
-	})
+	return pair.Verify(der, t.Settings.Judgement(now))
 }
 
 // genuine reports whether a refused response is at least the CA's own word on

@@ -47,6 +47,11 @@ type Settings struct {
 	Rate        float64
 }
 
+// Judgement are the options by which responses are verified at a time.
+func (s Settings) Judgement(now time.Time) staple.Options {
+	return staple.Options{Now: now, AllowSHA1Signatures: s.AllowSHA1Signatures, TrustedResponders: s.TrustedResponders}
+}
+
 func (s Settings) withDefaults() Settings {
 	if s.MinDelay <= 0 {
 		s.MinDelay = 5 * time.Minute
