@@ -117,6 +117,7 @@ type Job struct {
 	Fetch         Fetch // top-level block, with the job's own settings over it
 	WriteFiles    bool
 	WriteIssuer   bool
+	Connect       string // host:port where clients get these certificates; empty: not known
 	HAProxy       []DeliverHAProxy
 	Nginx         []DeliverNginx
 	Exec          []DeliverExec

@@ -142,7 +142,7 @@ func TestFull(t *testing.T) {
 		Nginx: []DeliverNginx{{Reload: []string{"nginx", "-s", "reload"}, File: "/etc/nginx/ocsp/{name}.ocsp"}},
 		Exec:  []DeliverExec{{Name: "log", Command: []string{"/usr/bin/logger", "new staple"}, Timeout: time.Minute}},
 	}, {
-		Name: "internal", Fetch: top,
+		Name: "internal", Fetch: top, Connect: "127.0.0.1:443",
 		Certificates: []Certificate{{Name: "db", Path: "/etc/pki/db.pem", Fetch: top}},
 		Exec:         []DeliverExec{{Command: []string{"/usr/local/bin/db-staple"}, Timeout: 30 * time.Second}},
 	}, {

@@ -19,6 +19,7 @@ func (p *parser) job(b *block, c *Config) Job {
 	p.certificates(b, &j)
 	b.boolean("write_files", &j.WriteFiles)
 	b.boolean("write_issuer", &j.WriteIssuer)
+	b.text("connect", &j.Connect, orEmpty(hostPort))
 	p.deliver(b, &j)
 	if canary := b.one("canary"); canary != nil {
 		j.Canary = p.canary(canary)

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,54 +9,23 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin/handshake"
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
+	"github.com/consul-ocsp/consul-ocsp/plugin/status"
 	"github.com/consul-ocsp/consul-ocsp/plugin/store"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
 )
 
-// Truths are what there is on this node for one certificate: in its file, in
-// each HAProxy, and at a client.
-type Truths struct {
-	ID     string  `json:"id"`
-	Job    string  `json:"job"`
-	Name   string  `json:"name"`
-	Truths []Truth `json:"truths"`
-}
-
-// Truth is one place's. Times are UTC, zero where there is no response.
-type Truth struct {
-	Place string `json:"place"` // file, haproxy [NAME], client
-	// Says is good, revoked or unknown for a response that verifies; none where
-	// there is none; refused where it does not verify, unserved where the server
-	// gives another certificate, error where the place could not be looked at.
-	Says       string    `json:"says"`
-	ThisUpdate time.Time `json:"this_update,omitzero"`
-	NextUpdate time.Time `json:"next_update,omitzero"`
-	SHA256     string    `json:"sha256,omitempty"` // empty for a HAProxy before 2.8
-	Error      string    `json:"error,omitempty"`
-}
-
-// Agree tells whether every place has the same response.
-func (t *Truths) Agree() bool {
-	for _, one := range t.Truths {
-		first := t.Truths[0]
-		if one.Says != first.Says || !one.ThisUpdate.Equal(first.ThisUpdate) || !one.NextUpdate.Equal(first.NextUpdate) ||
-			one.SHA256 != "" && first.SHA256 != "" && one.SHA256 != first.SHA256 {
-			return false
-		}
-	}
-	return true
-}
-
 // Compare looks at every certificate's file, at the HAProxies of its job, and,
 // where connect is a HOST:PORT, at what a client gets there that asks for the
-// certificate's name. id limits it to one certificate; "" is all. Nothing is
-// changed.
-func Compare(ctx context.Context, cfg *hclconfig.Config, id, connect string, o Options) ([]Truths, error) {
+// certificate's name; empty: where the job's own connect says, if it does. id
+// limits it to one certificate; "" is all. Nothing is changed.
+func Compare(ctx context.Context, cfg *hclconfig.Config, id, connect string, o Options) ([]status.Truths, error) {
 	targets := &targets{logger: o.Logger, askOnly: true}
 	mapped, err := newPlan(cfg, targets)
 	if err != nil {
@@ -65,7 +35,7 @@ func Compare(ctx context.Context, cfg *hclconfig.Config, id, connect string, o O
 	o.says(Progress{Doing: "reading certificates"})
 	own, _ := inventory.Read(mapped.sources) // what can't be read, others say
 	own = append(own, look.discovered(ctx, own)...)
-	list := []Truths{}
+	list := []status.Truths{}
 	for i, c := range own {
 		if id == "" || c.ID == id {
 			o.says(Progress{Doing: "comparing", Done: i, Total: len(own)})
@@ -73,6 +43,24 @@ func Compare(ctx context.Context, cfg *hclconfig.Config, id, connect string, o O
 		}
 	}
 	return list, ctx.Err()
+}
+
+// here looks at the places of one certificate on this node, where its own
+// files, HAProxies and clients are: see Compare.
+func (p *parts) here(ctx context.Context, id string) (status.Here, error) {
+	cfg, now := p.plan.Load().cfg, time.Now()
+	mapped, err := newPlan(cfg, &targets{logger: hclog.NewNullLogger(), askOnly: true})
+	if err != nil {
+		return status.Here{}, err
+	}
+	look := &lookout{plan: mapped, now: now, issuers: p.holding.issuers}
+	var found []status.Truths
+	for _, c := range p.holding.files() {
+		if c.ID == id && cfg.Job(c.Job) != nil {
+			found = append(found, look.at(ctx, c))
+		}
+	}
+	return status.NewHere(p.self(), now, found), nil
 }
 
 // lookout looks at places.
@@ -100,11 +88,11 @@ func (l *lookout) discovered(ctx context.Context, own []inventory.Certificate) [
 	return list
 }
 
-func (l *lookout) at(ctx context.Context, c inventory.Certificate) Truths {
+func (l *lookout) at(ctx context.Context, c inventory.Certificate) status.Truths {
 	if c.Issuer == nil {
 		c.Issuer = l.issuers.kept(c.ID, c.Leaf)
 	}
-	all := Truths{ID: c.ID, Job: c.Job, Name: c.Name}
+	all := status.Truths{ID: c.ID, Job: c.Job, Name: c.Name}
 	if l.plan.cfg.Job(c.Job).WriteFiles {
 		all.Truths = append(all.Truths, l.file(c))
 	}
@@ -113,41 +101,41 @@ func (l *lookout) at(ctx context.Context, c inventory.Certificate) Truths {
 			all.Truths = append(all.Truths, l.haproxy(ctx, c, t))
 		}
 	}
-	if l.connect != "" {
-		all.Truths = append(all.Truths, l.client(ctx, c))
+	if connect := cmp.Or(l.connect, l.plan.cfg.Job(c.Job).Connect); connect != "" {
+		all.Truths = append(all.Truths, l.client(ctx, c, connect))
 	}
 	return all
 }
 
-func (l *lookout) file(c inventory.Certificate) Truth {
-	t := Truth{Place: "file"}
+func (l *lookout) file(c inventory.Certificate) status.Truth {
+	t := status.Truth{Place: "file"}
 	probe := writer.ProbeFile(c.OCSPFile, l.plan.cfg.TrustedFolders)
 	switch {
 	case len(probe.Holds) > 0: // whether or not we could replace it
 		l.judge(&t, probe.Holds, c)
 	case probe.Err != nil && !probe.Exists:
-		t.fails(probe.Err)
+		fails(&t, probe.Err)
 	default:
 		t.Says = "none"
 	}
 	return t
 }
 
-func (l *lookout) haproxy(ctx context.Context, c inventory.Certificate, target *haproxyTarget) Truth {
-	t := Truth{Place: target.Name()}
+func (l *lookout) haproxy(ctx context.Context, c inventory.Certificate, target *haproxyTarget) status.Truth {
+	t := status.Truth{Place: target.Name()}
 	if c.Issuer == nil {
-		t.fails(errNoIssuerHere)
+		fails(&t, errNoIssuerHere)
 		return t
 	}
 	id, err := staple.CertID(c.Leaf, c.Issuer)
 	if err != nil {
-		t.fails(err)
+		fails(&t, err)
 		return t
 	}
 	held, err := target.client.Held(ctx, id)
 	switch {
 	case err != nil:
-		t.fails(err)
+		fails(&t, err)
 		if k := haproxy.KindOf(err); k != "" {
 			t.Error = string(k) + ": " + t.Error
 		}
@@ -164,9 +152,9 @@ func (l *lookout) haproxy(ctx context.Context, c inventory.Certificate, target *
 	return t
 }
 
-func (l *lookout) client(ctx context.Context, c inventory.Certificate) Truth {
-	t := Truth{Place: "client"}
-	o := handshake.Options{Address: l.connect, Issuer: c.Issuer, KeyType: strings.ToLower(c.Leaf.PublicKeyAlgorithm.String()), Now: l.now}
+func (l *lookout) client(ctx context.Context, c inventory.Certificate, connect string) status.Truth {
+	t := status.Truth{Place: "client"}
+	o := handshake.Options{Address: connect, Issuer: c.Issuer, KeyType: strings.ToLower(c.Leaf.PublicKeyAlgorithm.String()), Now: l.now}
 	if !slices.Contains([]string{"rsa", "ecdsa"}, o.KeyType) {
 		o.KeyType = ""
 	}
@@ -176,9 +164,9 @@ func (l *lookout) client(ctx context.Context, c inventory.Certificate) Truth {
 	r, err := handshake.Connect(ctx, o)
 	switch {
 	case err != nil:
-		t.fails(err)
+		fails(&t, err)
 	case staple.ID(r.Leaf) != c.ID:
-		t.Says, t.Error = "unserved", fmt.Sprintf("who asks %s for %s gets another certificate, with serial %x", l.connect, o.ServerName, r.Leaf.SerialNumber)
+		t.Says, t.Error = "unserved", fmt.Sprintf("who asks %s for %s gets another certificate, with serial %x", connect, o.ServerName, r.Leaf.SerialNumber)
 	case len(r.Staple) == 0:
 		t.Says = "none"
 	default:
@@ -190,9 +178,9 @@ func (l *lookout) client(ctx context.Context, c inventory.Certificate) Truth {
 var errNoIssuerHere = errors.New("the issuer is not known here: nothing can be verified")
 
 // judge says what a response says, verified for this certificate.
-func (l *lookout) judge(t *Truth, der []byte, c inventory.Certificate) {
+func (l *lookout) judge(t *status.Truth, der []byte, c inventory.Certificate) {
 	if c.Issuer == nil {
-		t.fails(errNoIssuerHere)
+		fails(t, errNoIssuerHere)
 		return
 	}
 	settings := l.plan.fetch(c.Job, c.Name).settings
@@ -204,4 +192,4 @@ func (l *lookout) judge(t *Truth, der []byte, c inventory.Certificate) {
 	t.Says, t.ThisUpdate, t.NextUpdate, t.SHA256 = string(f.Status), f.ThisUpdate.UTC(), f.NextUpdate.UTC(), f.SHA256()
 }
 
-func (t *Truth) fails(err error) { t.Says, t.Error = "error", err.Error() }
+func fails(t *status.Truth, err error) { t.Says, t.Error = "error", err.Error() }

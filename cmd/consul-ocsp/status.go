@@ -29,8 +29,8 @@ With -check it ends as monitoring plugins do: 0 ok, 1 warning, 2 critical,
 3 unknown, also for wrong flags and configuration.
 
 With -here it shows instead, for each certificate of this node, what its file
-says, what each HAProxy holds and, with -connect, what a client gets. It ends with
-1 where these differ or have no response.
+says, what each HAProxy holds and, with -connect or where the job has connect,
+what a client gets. It ends with 1 where these differ or have no response.
 
 Example:
   consul-ocsp status -config-dir=/etc/consul-ocsp.d
@@ -45,7 +45,7 @@ Example:
 	c.flags.StringVar(&o.warn, "warn", "25%", "warning when less than this `share` of a staple's life is left")
 	c.flags.StringVar(&o.crit, "crit", "10%", "critical when less than this `share` is left")
 	c.flags.BoolVar(&o.here, "here", false, "compare the files, the HAProxies and the clients of this node")
-	c.flags.StringVar(&o.connect, "connect", "", "with -here: make a TLS handshake with this `HOST:PORT` for each certificate")
+	c.flags.StringVar(&o.connect, "connect", "", "with -here: make a TLS handshake with this `HOST:PORT` for each certificate, whatever connect its job has")
 	c.wrongFlags = func(args []string) int {
 		if slices.Contains(args, "-check") || slices.Contains(args, "--check") {
 			return exitUnknown

@@ -12,6 +12,7 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin"
+	"github.com/consul-ocsp/consul-ocsp/plugin/status"
 )
 
 // statusHere shows what the places of this node have for each certificate, and
@@ -42,9 +43,9 @@ func statusHere(ctx context.Context, c *command, cfg *hclconfig.Config, connect 
 	return exitOK
 }
 
-func responseIn(t plugin.Truth) bool { return t.Says == "good" || t.Says == "revoked" }
+func responseIn(t status.Truth) bool { return t.Says == "good" || t.Says == "revoked" }
 
-func printTruths(c *command, list []plugin.Truths, now time.Time) {
+func printTruths(c *command, list []status.Truths, now time.Time) {
 	differ := 0
 	for _, t := range list {
 		note := ""
@@ -63,7 +64,7 @@ func printTruths(c *command, list []plugin.Truths, now time.Time) {
 }
 
 // truthText is one place's word on a line.
-func truthText(t plugin.Truth, now time.Time) string {
+func truthText(t status.Truth, now time.Time) string {
 	text := t.Says
 	if responseIn(t) {
 		text += fmt.Sprintf(", of %s, until %s", t.ThisUpdate.Format(time.RFC3339), moment(t.NextUpdate, now))

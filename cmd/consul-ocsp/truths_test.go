@@ -2,12 +2,13 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
 
-	"github.com/consul-ocsp/consul-ocsp/plugin"
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy/haproxytest"
+	"github.com/consul-ocsp/consul-ocsp/plugin/status"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
 
@@ -19,8 +20,14 @@ func TestThreeTruths(t *testing.T) {
 	const www = "www.example.test"
 	a := newAuthority(t, testca.ResponderOptions{})
 	n := newAlone(t, a, haproxytest.Options{}, www)
+	n.edit(t, "job ", httpBlock(n.dir, "")+"job ")
+	n.edit(t, "  deliver", fmt.Sprintf("  connect = %q\n  deliver", n.haproxy.Address()))
 	n.start(t)
 	stapled(t, n.haproxy.Address(), www, "good")
+	client, id := overSocket(n.dir, nil), n.id(t, www)
+	answers(t, client, "/v1/truths/"+id, 200, `"agree": true`, `"place": "file"`, `"place": "haproxy"`, `"place": "client"`)
+	answers(t, client, "/v1/truths/"+strings.Repeat("0", 64), 404, "has no file with this certificate")
+	answers(t, client, "/v1/responders", 200, `"fetches": true`, `"failed": 0`, `"last_success": "`)
 	if code := n.agent.stop(t, os.Interrupt); code != exitOK {
 		t.Fatalf("the agent ends with %d", code)
 	}
@@ -50,8 +57,8 @@ func TestThreeTruths(t *testing.T) {
 // says checks what status -here says of the node's only certificate.
 func (n *node) says(t *testing.T, code int, file, haproxy, client string) {
 	t.Helper()
-	out, got := consulOCSP(t, "status", "-here", "-json", "-connect="+n.haproxy.Address(), "-config-file="+n.job)
-	var list []plugin.Truths
+	out, got := consulOCSP(t, "status", "-here", "-json", "-config-file="+n.job)
+	var list []status.Truths
 	if err := json.Unmarshal([]byte(out), &list); err != nil || len(list) != 1 || len(list[0].Truths) != 3 {
 		t.Fatalf("status -here ends with %d, %v:\n%s", got, err, out)
 	}

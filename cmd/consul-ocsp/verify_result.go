@@ -5,9 +5,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/consul-ocsp/consul-ocsp/plugin"
 	"github.com/consul-ocsp/consul-ocsp/plugin/handshake"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
+	"github.com/consul-ocsp/consul-ocsp/plugin/status"
 )
 
 // verdict is what verify -json prints. Fields are added, never renamed; those
@@ -44,7 +44,7 @@ type verdict struct {
 
 	// Here is what this node's places have for the certificate; left out
 	// without a job file.
-	Here []plugin.Truths `json:"here,omitempty"`
+	Here []status.Truths `json:"here,omitempty"`
 }
 
 func newVerdict(o handshake.Options, r *handshake.Result) *verdict {

@@ -238,7 +238,7 @@ func served(t *testing.T, now *atomic.Pointer[record.Snapshot]) http.Handler {
 	ok := func(context.Context) Health { return Health{OK: true} }
 	return Handler(t.Context(), HandlerOptions{
 		Read: func(context.Context) (*Report, error) { return FromSnapshot(now.Load(), time.Now()), nil },
-		Live: ok, Ready: ok, Own: owned, Responders: askedBefore(),
+		Live: ok, Ready: ok, Own: owned, Here: looked, Responders: askedBefore(),
 	})
 }
 

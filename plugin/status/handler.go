@@ -22,6 +22,10 @@ type HandlerOptions struct {
 	// Own is what the agent itself has of the certificate of an id. It may be
 	// called concurrently, and asks nobody else.
 	Own func(id string) Own
+	// Here looks at the places of the node that have something for the certificate
+	// of an id. The Handler runs one at a time, four a second at most, and ends it
+	// with its own context.
+	Here func(ctx context.Context, id string) (Here, error)
 	// Responders are how the responders behave that the agent asks. As Own.
 	Responders func() Asking
 	// History is what is kept of a certificate as evidence: of each place what it
@@ -42,12 +46,12 @@ type Health struct {
 }
 
 // Handler answers what is asked over HTTP: /v1/status, /v1/staples/<id>,
-// /v1/history/<id>, /v1/nodes, /v1/responders, /v1/health/live, /v1/health/ready, /v1/metrics
-// and the page at /.
-// All of it is GET and HEAD and changes nothing. It belongs behind a listener
+// /v1/truths/<id>, /v1/history/<id>, /v1/nodes, /v1/responders, /v1/health/live,
+// /v1/health/ready, /v1/metrics and the page at /. All of it is GET and HEAD and changes nothing. It belongs behind a listener
 // with bounds on connections and times. Whatever runs for it ends with ctx.
 func Handler(ctx context.Context, o HandlerOptions) http.Handler {
 	views := newViews(ctx, o.Read)
+	looks := newLooks(ctx, o.Here)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/v1/status", func(w http.ResponseWriter, r *http.Request) {
 		if v := views.show(w, r); v != nil {
@@ -73,6 +77,11 @@ func Handler(ctx context.Context, o HandlerOptions) http.Handler {
 			own := o.own(id)
 			one.Responders, one.Verification = own.Responders, own.Verification
 			encoded(one).write(w, r, http.StatusOK)
+		}
+	})
+	mux.HandleFunc("/v1/truths/{id}", func(w http.ResponseWriter, r *http.Request) {
+		if id, ok := idOf(w, r); ok {
+			looks.show(w, r, id)
 		}
 	})
 	mux.HandleFunc("/v1/responders", func(w http.ResponseWriter, r *http.Request) {

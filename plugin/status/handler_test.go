@@ -36,6 +36,15 @@ func shown(t *testing.T, s *record.Snapshot) http.Handler {
 			r.Exchanged("ocsp.example.net", "", 40*time.Millisecond, noon.Add(-time.Minute))
 			return Asking{Node: "fetch-1\x1b", Fetches: true, Responders: r.List()}
 		},
+		Here: func(_ context.Context, id string) (Here, error) {
+			if id != strings.Repeat("2", 64) {
+				return NewHere("haproxy-1", noon, nil), nil
+			}
+			return NewHere("haproxy-1", noon, []Truths{{ID: id, Job: "edge", Name: "www", Truths: []Truth{
+				{Place: "file", Says: "good", ThisUpdate: noon.Add(-time.Hour), NextUpdate: noon.Add(time.Hour), SHA256: id},
+				{Place: "client", Says: "error", Error: "refused\x1b[2J"},
+			}}}), nil
+		},
 		Ready:   func(context.Context) Health { return Health{Reasons: []string{"revoked\x1b[2J"}} },
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "metrics") }),
 	})
@@ -57,7 +66,7 @@ func ask(h http.Handler, method, path string, header ...string) *httptest.Respon
 func TestHandler(t *testing.T) {
 	h := shown(t, cluster())
 	for path, code := range map[string]int{
-		"/v1/status": 200, "/v1/nodes": 200, "/v1/responders": 200, "/v1/staples/" + id("2"): 200, "/v1/metrics": 200,
+		"/v1/status": 200, "/v1/nodes": 200, "/v1/responders": 200, "/v1/truths/" + id("2"): 200, "/v1/truths/" + id("3"): 404, "/v1/truths/x": 404, "/v1/staples/" + id("2"): 200, "/v1/metrics": 200,
 		"/v1/health/live": 200, "/v1/health/ready": 503,
 		"/v1/staples/" + id("e"): 404, "/v1/staples/" + id("E"): 404, "/v1/staples/..%2f..%2fetc": 404, "/v1/staples/": 404, "/nothing": 404,
 	} {
@@ -99,6 +108,7 @@ func TestHandler(t *testing.T) {
 	}
 	golden(t, "nodes.json", get(h, "/v1/nodes").Body.Bytes())
 	golden(t, "responders.json", get(h, "/v1/responders").Body.Bytes())
+	golden(t, "truths.json", get(h, "/v1/truths/"+id("2")).Body.Bytes())
 	golden(t, "staple.json", get(h, "/v1/staples/"+id("2")).Body.Bytes())
 }
 

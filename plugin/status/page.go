@@ -37,7 +37,7 @@ func page() http.Handler {
 		body, err := fs.ReadFile(pageFiles, name)
 		if err != nil || kind == "" {
 			fail(w, r, http.StatusNotFound, "nothing is here; there are the page at /, and "+
-				"/v1/status, /v1/staples/<id>, /v1/nodes, /v1/responders, /v1/health/live, /v1/health/ready and /v1/metrics")
+				"/v1/status, /v1/staples/<id>, /v1/truths/<id>, /v1/history/<id>, /v1/nodes, /v1/responders, /v1/health/live, /v1/health/ready and /v1/metrics")
 			return
 		}
 		w.Header().Set("Content-Security-Policy", pagePolicy)

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"context"
 	"time"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
@@ -36,4 +37,14 @@ func askedBefore() func() Asking {
 	}
 	r.Exchanged("ocsp.other.example:8080", "dns", time.Second, now.Add(-time.Minute))
 	return func() Asking { return Asking{Node: "fetch-1", Fetches: true, Responders: r.List()} }
+}
+
+// looked is what the places on that agent's node have: HAProxy is behind.
+func looked(_ context.Context, id string) (Here, error) {
+	now := time.Now()
+	newer := Truth{Says: "good", ThisUpdate: now.Add(-time.Hour), NextUpdate: now.Add(6 * day), SHA256: id}
+	older := Truth{Says: "good", ThisUpdate: now.Add(-5 * day), NextUpdate: now.Add(2 * day), SHA256: id[1:] + "0"}
+	file, haproxy, client := newer, older, Truth{Place: "client", Says: "error", Error: "dial tcp 127.0.0.1:443: connect: connection refused"}
+	file.Place, haproxy.Place = "file", "haproxy blue"
+	return NewHere("haproxy-000.eu", now, []Truths{{ID: id, Job: "edge", Name: "site", Truths: []Truth{file, haproxy, client}}}), nil
 }

@@ -164,6 +164,7 @@ job "edge" {
 
   write_files  = true # write <path>.ocsp, whatever the targets
   write_issuer = true # and <path>.issuer where HAProxy would miss it
+  connect      = ""   # host:port where clients connect: the page and status -here look at what they get
 
   # A HAProxy. Several are told apart by a second label: deliver "haproxy" "blue".
   deliver "haproxy" {

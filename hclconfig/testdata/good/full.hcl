@@ -151,6 +151,7 @@ job "edge" {
 job "internal" {
   write_files  = false
   write_issuer = false
+  connect      = "127.0.0.1:443"
   certificate "db" {
     path = "/etc/pki/db.pem"
   }

@@ -141,7 +141,8 @@ function App() {
   if (view === "matrix") paths.push("nodes");
   const certificates = view === "timeline" || view === "matrix";
   const one = certificates && /^[0-9a-f]{64}$/.test(what) ? "staples/" + what : "";
-  if (one) paths.push(one);
+  const truths = one.replace("staples", "truths");
+  if (one) paths.push(one, truths);
   if (one || view === "responders") paths.push("responders");
   const { extra, errors } = useFeed(paths);
   const now = useClock();
@@ -185,7 +186,7 @@ function App() {
         ? html`<${Responders} asking=${extra.responders} now=${now} link=${link} open=${(r) => (choose({ ...choice, state: "", must: false, text: r.host }), go("timeline"))} />`
         : html`<p class="none">${errors.responders || "Asking …"}</p>`)}
     </main>
-    ${staple && html`<${Certificate} key=${what} s=${staple} told=${extra[one]} error=${errors[one]} asking=${extra.responders} noAsking=${errors.responders} link=${link} now=${now} close=${() => go(view)} />`}
+    ${staple && html`<${Certificate} key=${what} s=${staple} told=${extra[one]} error=${errors[one]} here=${extra[truths]} notHere=${errors[truths]} asking=${extra.responders} noAsking=${errors.responders} link=${link} now=${now} close=${() => go(view)} />`}
     ${node && html`<${Node} key=${what} n=${node} now=${now} close=${() => go(view)} />`}`;
 }
 

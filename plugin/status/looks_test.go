@@ -1,0 +1,86 @@
+package status
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// However many ask for however many certificates, servers are asked seldom and
+// one at a time.
+func TestLooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var count, at, most atomic.Int32
+		l := newLooks(ctx, func(context.Context, string) (Here, error) {
+			count.Add(1)
+			most.Store(max(most.Load(), at.Add(1)))
+			time.Sleep(time.Millisecond)
+			at.Add(-1)
+			return Here{Node: "n"}, nil
+		})
+		everybody := func(ids int) (refused int) {
+			var wait sync.WaitGroup
+			var no atomic.Int32
+			for i := range 1000 {
+				wait.Go(func() {
+					if here, err := l.get(ctx, fmt.Sprint(i%ids)); errors.Is(err, errCrowded) {
+						no.Add(1)
+					} else if err != nil || here.Node != "n" {
+						t.Errorf("%v %v", here, err)
+					}
+				})
+			}
+			wait.Wait()
+			return int(no.Load())
+		}
+		if refused := everybody(1); refused > 0 || count.Load() != 1 {
+			t.Errorf("one certificate: %d looks, %d refused", count.Load(), refused)
+		}
+		time.Sleep(keepLook)
+		count.Store(0)
+		began := time.Now()
+		if refused := everybody(10); refused > 0 || count.Load() != 10 {
+			t.Errorf("ten certificates: %d looks, %d refused", count.Load(), refused)
+		}
+		if refused := everybody(1000); refused == 0 {
+			t.Error("a thousand certificates: nobody was refused")
+		}
+		if n, span := float64(count.Load()), time.Since(began).Seconds(); n > looksASecond*(span+1)+1 {
+			t.Errorf("%v looks in %v s", n, span)
+		}
+		if most.Load() != 1 || len(l.byID) > mostLooks {
+			t.Errorf("%d at a time, %d kept", most.Load(), len(l.byID))
+		}
+	})
+}
+
+// Who does not wait any longer, and an agent that stops, keep nobody.
+func TestLooksEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		l := newLooks(ctx, func(ctx context.Context, _ string) (Here, error) {
+			<-ctx.Done()
+			return Here{}, ctx.Err()
+		})
+		impatient, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if _, err := l.get(impatient, "1"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		began := time.Now()
+		if _, err := l.get(ctx, "1"); err == nil || time.Since(began) > lookTimeout {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+		time.AfterFunc(time.Second, stop)
+		if _, err := l.get(context.WithoutCancel(ctx), "2"); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+}
