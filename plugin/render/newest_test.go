@@ -144,9 +144,8 @@ func TestNewestRefuses(t *testing.T) {
 			if got := string(staple.ReasonOf(err)); got != c.want {
 				t.Errorf("reason %q, want %q: %v", got, c.want, err)
 			}
-			var none *NoneError
-			if !errors.As(err, &none) || none.Absent() != (c.name == "nothing") {
-				t.Errorf("Absent is wrong: %v", err)
+			if errors.Is(err, errAbsent) != (c.name == "nothing") {
+				t.Errorf("a source without a response, or with a bad one: %v", err)
 			}
 		})
 	}

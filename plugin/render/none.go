@@ -35,14 +35,3 @@ func (e *NoneError) Error() string {
 
 // Unwrap makes errors.Is and errors.As see the reasons.
 func (e *NoneError) Unwrap() []error { return append([]error{ErrNone}, e.Reasons...) }
-
-// Absent reports whether every source answered and simply has no response yet:
-// nothing failed and nothing was refused.
-func (e *NoneError) Absent() bool {
-	for _, r := range e.Reasons {
-		if !errors.Is(r, errAbsent) {
-			return false
-		}
-	}
-	return true
-}

@@ -177,14 +177,6 @@ func OpenWithPassword(dir string, password []byte) (*CA, error) {
 	return c, err
 }
 
-// WithClock gives the same CA with another clock, for what is issued, revoked
-// and answered through it.
-func (c *CA) WithClock(now func() time.Time) *CA {
-	other := *c
-	other.now = now
-	return &other
-}
-
 // Certificate is the CA's own certificate. It must not be changed.
 func (c *CA) Certificate() *x509.Certificate { return c.cert }
 
