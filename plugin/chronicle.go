@@ -45,6 +45,38 @@ type chronicle struct {
 	noted  map[uint64]uint64
 	lately []record.Lately
 	failed bool // the last response could not be kept
+	// watches are told of responses that were kept.
+	watches map[*keptWatch]bool
+}
+
+// keptWatch is for one who waits for responses that are kept.
+type keptWatch struct {
+	wake  chan struct{}
+	fresh []keptKey // under the chronicle's lock
+}
+
+// watch makes one, unwatch ends it, and takeWatched are the responses since the
+// last time.
+func (c *chronicle) watch() *keptWatch {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w := &keptWatch{wake: make(chan struct{}, 1)}
+	c.watches[w] = true
+	return w
+}
+
+func (c *chronicle) unwatch(w *keptWatch) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.watches, w)
+}
+
+func (c *chronicle) takeWatched(w *keptWatch) []keptKey {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fresh := w.fresh
+	w.fresh = nil
+	return fresh
 }
 
 // keptKey is one response.
@@ -62,7 +94,7 @@ type keptNews struct {
 func newChronicle(s *store.Store, logger hclog.Logger) *chronicle {
 	return &chronicle{
 		store: s, logger: logger, wake: make(chan struct{}, 1), seed: maphash.MakeSeed(),
-		waiting: map[keptKey]*keptNews{}, noted: map[uint64]uint64{},
+		waiting: map[keptKey]*keptNews{}, noted: map[uint64]uint64{}, watches: map[*keptWatch]bool{},
 	}
 }
 
@@ -82,7 +114,12 @@ func (c *chronicle) kept(st record.Staple, err error) {
 		c.logger.Info("responses are kept in the history again", "id", st.ID)
 	}
 	m := st.Meta
-	c.news(keptKey{st.ID, m.SHA256, m.ThisUpdate.Unix()}).kept = &record.Kept{
+	key := keptKey{st.ID, m.SHA256, m.ThisUpdate.Unix()}
+	for w := range c.watches {
+		w.fresh = append(w.fresh, key)
+		wake(w.wake)
+	}
+	c.news(key).kept = &record.Kept{
 		Kept: time.Now(), Published: m.Published, Responder: m.Responder, Job: m.Job, Name: m.Name,
 	}
 }
@@ -119,6 +156,23 @@ func (c *chronicle) applied(s writer.State) {
 	n.places = append(n.places, places...)
 	if whole && s.Loaded != s.Applied.SHA256 {
 		c.lately = record.AddLately(c.lately, record.Lately{ID: s.ID, ThisUpdate: s.Applied.ThisUpdate, At: last(places)})
+	}
+}
+
+// note takes places that somebody else learned of.
+func (c *chronicle) note(key keptKey, places []record.Stapled) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.news(key)
+	n.places = append(n.places, places...)
+}
+
+// catchUp keeps what is stored already of certificates that have no history yet.
+func (c *chronicle) catchUp(ids []string) {
+	for _, id := range ids {
+		if err := c.store.KeepStored(id); err != nil {
+			c.logger.Debug("what is stored is not in the history", "id", id, "error", err)
+		}
 	}
 }
 

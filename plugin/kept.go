@@ -3,6 +3,7 @@ package plugin
 import (
 	"context"
 	"maps"
+	"slices"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
@@ -79,6 +80,22 @@ func (h *holding) keeps(id string) int {
 		}
 	}
 	return n
+}
+
+// keptIDs are the certificates whose responses are kept.
+func (h *holding) keptIDs() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.plan.history {
+		return nil
+	}
+	ids := slices.Collect(maps.Keys(h.histories))
+	for a := range h.announced() {
+		if h.histories[a.ID()] == 0 && h.plan.jobFetch(a.Job()).history > 0 {
+			ids = append(ids, a.ID())
+		}
+	}
+	return ids
 }
 
 // countHistories adds certificates of the agent's own. The caller holds the lock.

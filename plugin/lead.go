@@ -82,6 +82,7 @@ func (p *parts) leadIn(ctx context.Context, term *consul.Term, datacenter string
 		group.Go(func() error { return term.Guard(ctx, p.mirror()) })
 		group.Go(func() error { return p.publishNames(ctx, term, renamed) })
 		group.Go(func() error { return p.answerRequests(ctx, term, f) })
+		group.Go(func() error { return p.watchNodes(ctx, datacenter) })
 		return work(ctx)
 	})
 	return group.Wait()

@@ -9,9 +9,9 @@ import (
 func historyCommand(e environment) *command {
 	c := newCommand(e, "history [-json] [-at TIME] ID", "Shows the signed responses kept for a certificate", `
 With fetch { history = n } an agent keeps the last n signed responses of each
-certificate in its data_dir, with when its node stapled them. This shows them,
-the newest first.
-It reads data_dir alone: neither Consul nor the agent is needed. Each response is
+certificate in its data_dir, with when its node stapled them, and while it leads
+also since when other nodes have them. This shows them, the newest first. It
+reads data_dir alone: neither Consul nor the agent is needed. Each response is
 verified again, for the time at which it was signed.
 
 ID is the certificate's id, or the first eight digits of it or more, its
@@ -21,7 +21,9 @@ host name of it.
 With -at it shows what each place had at that time, and nothing else.
 
 How says how a response got there: file (it was written), found (it was there
-when the agent first looked), set, transaction, reload or run (how a server got it).
+when the agent first looked), set, transaction, reload or run (how a server
+got it); of other nodes told (the node told when all its files and servers had it)
+or seen (its record in Consul showed it, by then at the latest).
 
 Exit codes: 0 there are responses, and each verifies; 1 there are none, or one
 does not verify, or a file is not what it should be; 2 usage or configuration.

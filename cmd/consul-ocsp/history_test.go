@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy/haproxytest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
@@ -108,5 +109,76 @@ func opensslVerifies(t *testing.T, dir string, h *status.History) {
 		if err != nil || !strings.Contains(string(out), "Response verify OK") || !strings.Contains(string(out), "leaf.pem: "+r.Status) {
 			t.Errorf("openssl: %v: %s", err, out)
 		}
+	}
+}
+
+// What the agent that fetches keeps of two nodes: one that keeps a history tells
+// its own times, of the other there is since when its record shows the response;
+// and each node has its own. What is damaged is named, and hides nothing else.
+func TestHistoryOfTwoNodes(t *testing.T) {
+	t.Parallel()
+	const www = "www.example.test"
+	c := newCluster(t, newAuthority(t, testca.ResponderOptions{}))
+	c.startFetcher(t, "fetcher", "history = 3")
+	c.addNodes(t, 2, testca.IssueOptions{}, www)
+	one := c.nodes[0]
+	one.edit(t, "job \"edge\" {", "fetch {\n  history = 2\n}\njob \"edge\" {")
+	one.hup(t)
+	c.served(t, www, "good")
+	id := staple.ID(c.authority.last.Leaf)
+	historyOf(t, one.job, id, func(h *status.History) error {
+		if len(h.Responses) != 1 || len(h.Responses[0].Stapled) != 2 || h.Serial == "" {
+			return fmt.Errorf("%+v", h)
+		}
+		return nil
+	})
+	c.authority.revoke(t, www)
+	if out, code := consulOCSP(t, "fetch", "-force", "-config-file="+c.job); code != exitOK {
+		t.Fatalf("fetch ends with %d:\n%s", code, out)
+	}
+	c.served(t, www, "revoked")
+	own := historyOf(t, one.job, id, func(h *status.History) error {
+		if len(h.Responses) != 2 || h.Responses[0].Status != "revoked" || len(h.Responses[0].Stapled) != 2 {
+			return fmt.Errorf("%+v", h)
+		}
+		return nil
+	}).Responses[0]
+	if own.Published.IsZero() || own.Stapled[0].At.Before(own.Published.Add(-time.Second)) || hows(own) != "node-1 file, node-1 set" {
+		t.Errorf("%s: published %v", hows(own), own.Published)
+	}
+	h := historyOf(t, c.job, www, func(h *status.History) error {
+		if len(h.Responses) != 2 || !strings.Contains(hows(h.Responses[1]), "node-1 told") || !strings.Contains(hows(h.Responses[0]), "node-1 told") || !strings.Contains(hows(h.Responses[0]), "node-2 seen") {
+			return fmt.Errorf("%+v", h)
+		}
+		return nil
+	})
+	opensslVerifies(t, t.TempDir(), h)
+	for _, s := range h.Responses[0].Stapled {
+		if s.How == "told" && s.At.Sub(own.Stapled[1].At.Truncate(time.Second)).Abs() > time.Second {
+			t.Errorf("node-1 told %v, and has %v", s.At, own.Stapled[1].At)
+		}
+	}
+	// It needs no agent and no Consul to be shown.
+	c.fetcher.kill()
+	c.historyShowsDamage(t, h)
+}
+
+// historyShowsDamage spoils the newest response of the fetching agent's history.
+func (c *cluster) historyShowsDamage(t *testing.T, h *status.History) {
+	t.Helper()
+	newest := h.Responses[0]
+	newest.DER[len(newest.DER)-9] ^= 1
+	if err := os.WriteFile(newest.File, newest.DER, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, code := consulOCSP(t, "history", "-config-file="+c.job, h.ID)
+	for _, want := range []string{"NOT VERIFIED", "GOOD  ", "wrong: " + newest.File, "damaged"} {
+		if code != exitFailed || !strings.Contains(out, want) {
+			t.Errorf("ends with %d and lacks %q:\n%s", code, want, out)
+		}
+	}
+	then := h.Responses[1].Stapled[0].At.Add(time.Second).Format(time.RFC3339)
+	if out, code := consulOCSP(t, "history", "-config-file="+c.job, "-at="+then, h.ID); !strings.Contains(out, "GOOD  ") || code != exitFailed {
+		t.Errorf("-at=%s ends with %d:\n%s", then, code, out)
 	}
 }

@@ -91,6 +91,19 @@ func (s *Store) Histories() ([]string, error) {
 	return s.ids(histories, "")
 }
 
+// NewestKept is the newest response of a certificate's history, by its name.
+func (s *Store) NewestKept(id string) (thisUpdate time.Time, sha256 string, found bool) {
+	folder, err := s.path(histories, id, "")
+	if err != nil {
+		return time.Time{}, "", false
+	}
+	names, err := keptNames(folder)
+	if err != nil || len(names.kept) == 0 {
+		return time.Time{}, "", false
+	}
+	return parseKeptName(names.kept[len(names.kept)-1])
+}
+
 // KeptHistory is the history of a certificate as it is on the disk.
 type KeptHistory struct {
 	Responses []KeptResponse // the newest first

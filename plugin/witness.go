@@ -1,0 +1,301 @@
+package plugin
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+)
+
+const (
+	// witnessPause is between two looks at the nodes' records while there is
+	// something to see, witnessIdle while there is not.
+	witnessPause = 5 * time.Second
+	witnessIdle  = 10 * time.Minute
+	// witnessSpacing is between two records where there are more than witnessFew:
+	// each may be a hundred kilobytes.
+	witnessSpacing = 2 * time.Second
+	witnessFew     = 10
+	// witnessTries is after how many looks a response that some node lacks is
+	// looked for no oftener than in idle times.
+	witnessTries = 20
+	// witnessNotes bounds what is gathered in one look.
+	witnessNotes = 100_000
+	// witnessGone is after what silence a node is not waited for.
+	witnessGone = time.Hour
+	// witnessSkew is how far the clocks of nodes may be off, to be believed.
+	witnessSkew = 5 * time.Minute
+)
+
+// witness notes, while this agent leads, since when the nodes of a datacenter
+// have the responses that it keeps. A node that keeps a history tells the times
+// of its latest responses itself; of others there is when their records first
+// showed it, which is late by up to the time between two of their reports and
+// two looks. Nothing is read where no history is kept, and of hundreds of nodes
+// one record in two seconds.
+type witness struct {
+	chronicle  *chronicle
+	client     nodeReader
+	datacenter string // as it is noted
+	own        string // the node that notes its own times; empty: none
+	ids        func() []string
+	now        func() time.Time
+
+	pass   int
+	due    map[keptKey]*watched
+	chosen []*watched // of these, those of the present look
+	nodes  map[string]witnessed
+}
+
+// nodeReader reads the records of nodes; see consul.Client.
+type nodeReader interface {
+	NodeNames(ctx context.Context) ([]string, error)
+	Node(ctx context.Context, name string) (n record.Node, found bool, err error)
+}
+
+// watched is a response that nodes are about to have.
+type watched struct {
+	key   keptKey
+	since time.Time
+	looks int // how often it was looked for
+	last  int // the pass that did so last
+	// had and lacked tell of the last look whether nodes had it, or an older one.
+	had, lacked bool
+}
+
+// witnessed is what was last seen of a node.
+type witnessed struct {
+	seen, told time.Time
+	pass       int
+}
+
+// watchNodes is a witness's life, until ctx ends.
+func (p *parts) watchNodes(ctx context.Context, datacenter string) error {
+	w := &witness{
+		chronicle: p.chronicle, client: p.consul, datacenter: datacenter, now: time.Now,
+		ids: p.holding.keptIDs, due: map[keptKey]*watched{}, nodes: map[string]witnessed{},
+	}
+	for _, o := range p.outlets {
+		if o.datacenter == datacenter {
+			w.client = o.client
+		}
+	}
+	if datacenter == "" {
+		w.own, w.datacenter = p.chronicle.who()
+	}
+	news := p.chronicle.watch()
+	defer p.chronicle.unwatch(news)
+	for ctx.Err() == nil {
+		plan := p.plan.Load()
+		if !plan.history {
+			select {
+			case <-plan.replaced:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		p.chronicle.catchUp(w.ids())
+		w.fill()
+		w.watch(ctx, news, plan.replaced)
+	}
+	return nil
+}
+
+// watch looks at the nodes until there is another plan.
+func (w *witness) watch(ctx context.Context, news *keptWatch, replaced <-chan struct{}) {
+	for {
+		for _, key := range w.chronicle.takeWatched(news) {
+			w.add(key)
+		}
+		w.look(ctx)
+		soon := w.waits()
+		pause := witnessIdle
+		if soon {
+			pause = witnessPause
+		}
+		timer := time.NewTimer(pause)
+		for waiting := true; waiting; {
+			select {
+			case <-news.wake:
+				if !soon {
+					soon = true
+					timer.Reset(witnessPause)
+				}
+			case <-timer.C:
+				waiting = false
+			case <-replaced:
+				timer.Stop()
+				return
+			case <-ctx.Done():
+				timer.Stop()
+				return
+			}
+		}
+	}
+}
+
+// waits tells whether there is a response that nodes should have soon.
+func (w *witness) waits() bool {
+	for _, d := range w.due {
+		if d.looks < witnessTries {
+			return true
+		}
+	}
+	return false
+}
+
+// fill begins with the newest of what is kept.
+func (w *witness) fill() {
+	for _, id := range w.ids() {
+		if this, sum, ok := w.chronicle.store.NewestKept(id); ok {
+			w.add(keptKey{id, sum, this.Unix()})
+		}
+	}
+}
+
+func (w *witness) add(key keptKey) {
+	if w.due[key] == nil {
+		w.due[key] = &watched{key: key, since: w.now()}
+	}
+}
+
+// look reads the nodes' records once.
+func (w *witness) look(ctx context.Context) {
+	names, err := w.client.NodeNames(ctx)
+	if err != nil || len(names) == 0 {
+		return // an outage is told by others
+	}
+	w.pass++
+	byPrefix := w.choose(max(100, witnessNotes/len(names)))
+	notes := map[keptKey][]record.Stapled{}
+	for _, name := range names {
+		if len(names) > witnessFew {
+			sleep(ctx, witnessSpacing, nil)
+		}
+		if name == w.own {
+			continue // it notes its own times
+		}
+		n, found, err := w.client.Node(ctx, name)
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil && found {
+			w.hear(n, byPrefix, notes)
+		}
+	}
+	for key, places := range notes {
+		w.chronicle.note(key, places)
+	}
+	w.settle(names)
+}
+
+// choose is what is looked for now, by the first digits of the id: so many that
+// the notes of all nodes are bounded, those first that were looked for least.
+func (w *witness) choose(most int) map[string][]*watched {
+	all := make([]*watched, 0, len(w.due))
+	for _, d := range w.due {
+		all = append(all, d)
+	}
+	if len(all) > most {
+		slices.SortFunc(all, func(a, b *watched) int { return a.looks - b.looks })
+		all = all[:most]
+	}
+	w.chosen = all
+	byPrefix := make(map[string][]*watched, len(all))
+	for _, d := range all {
+		d.had, d.lacked = false, false
+		byPrefix[d.key.id[:record.IDPrefix]] = append(byPrefix[d.key.id[:record.IDPrefix]], d)
+	}
+	return byPrefix
+}
+
+// hear takes what a node says.
+func (w *witness) hear(n record.Node, byPrefix map[string][]*watched, notes map[keptKey][]record.Stapled) {
+	now, before := w.now(), w.nodes[n.Node]
+	at := n.Seen
+	if at.After(now.Add(witnessSkew)) {
+		at = now // its clock is off; this is when we saw it
+	}
+	note := func(key keptKey, s record.Stapled) {
+		s.Node, s.Datacenter = n.Node, w.datacenter
+		notes[key] = append(notes[key], s)
+	}
+	told := map[keptKey]bool{}
+	next := witnessed{seen: at, told: before.told, pass: w.pass}
+	for _, l := range n.Lately {
+		if l.At.After(now.Add(witnessSkew)) || l.At.Before(l.ThisUpdate.Add(-witnessSkew)) {
+			continue // its clock is off
+		}
+		for _, key := range w.keysOf(l, byPrefix, l.At.After(before.told) && before.pass > 0) {
+			told[key] = true
+			note(key, record.Stapled{At: l.At, How: record.HowTold})
+		}
+		if l.At.After(next.told) {
+			next.told = l.At
+		}
+	}
+	gone := now.Sub(n.Seen) > witnessGone
+	for _, a := range n.Applied {
+		if len(a.ID) < record.IDPrefix {
+			continue
+		}
+		for _, d := range byPrefix[a.ID[:record.IDPrefix]] {
+			switch this := a.ThisUpdate.Unix(); {
+			case this < d.key.thisUpdate:
+				d.lacked = d.lacked || !gone
+			case this == d.key.thisUpdate && !told[d.key]:
+				s := record.Stapled{At: at, How: record.HowSeen}
+				if d.last > 0 && d.last == w.pass-1 && before.pass == d.last {
+					s.After = before.seen
+				}
+				note(d.key, s)
+				d.had = true
+			default: // a newer one, or it was told
+				d.had = true
+			}
+		}
+	}
+	w.nodes[n.Node] = next
+}
+
+// keysOf are the responses that a node may mean: those that are looked for, or
+// where it is news, one that is kept and was looked for before.
+func (w *witness) keysOf(l record.Lately, byPrefix map[string][]*watched, news bool) []keptKey {
+	var keys []keptKey
+	for _, d := range byPrefix[l.ID] {
+		if d.key.thisUpdate == l.ThisUpdate.Unix() {
+			keys = append(keys, d.key)
+		}
+	}
+	if len(keys) > 0 || !news {
+		return keys
+	}
+	for _, id := range w.ids() {
+		if id[:record.IDPrefix] != l.ID {
+			continue
+		}
+		if this, sum, ok := w.chronicle.store.NewestKept(id); ok && this.Unix() == l.ThisUpdate.Unix() {
+			keys = append(keys, keptKey{id, sum, this.Unix()})
+		}
+	}
+	return keys
+}
+
+// settle forgets the responses that every node has that holds the certificate,
+// those of certificates that no node holds, and nodes that are gone.
+func (w *witness) settle(names []string) {
+	for _, d := range w.chosen {
+		d.looks++
+		d.last = w.pass
+		if d.had && !d.lacked || !d.had && w.now().Sub(d.since) > witnessGone {
+			delete(w.due, d.key)
+		}
+	}
+	w.chosen = nil
+	for name := range w.nodes {
+		if !slices.Contains(names, name) {
+			delete(w.nodes, name)
+		}
+	}
+}
