@@ -64,6 +64,7 @@ func (s Source) String() string { return fmt.Sprintf("%s:%d", s.File, s.Line) }
 type HTTP struct {
 	Address       string // host:port, or unix:///absolute/path
 	StapleMetrics bool
+	Hosts         []string   // host patterns that clients may ask by besides; see [MatchHost]
 	TLS           *ServerTLS // nil: plain HTTP
 	Source        Source
 }

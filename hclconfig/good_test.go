@@ -114,8 +114,8 @@ func TestFull(t *testing.T) {
 		},
 	}
 	want.HTTP = &HTTP{
-		Address: "unix:///run/consul-ocsp/http.sock",
-		TLS:     &ServerTLS{CertFile: "/etc/ssl/status.pem", KeyFile: "/etc/ssl/status.key", CAFile: "/etc/ssl/operators.pem"},
+		Address: "unix:///run/consul-ocsp/http.sock", Hosts: []string{"staples.example.com", "*.edge.example.com"},
+		TLS: &ServerTLS{CertFile: "/etc/ssl/status.pem", KeyFile: "/etc/ssl/status.key", CAFile: "/etc/ssl/operators.pem"},
 	}
 	want.Pull = &Pull{Address: "unix:///run/consul-ocsp/pull.sock"}
 	want.Service = &Service{Name: "ocsp-staples", Tags: []string{"edge", "tls 1.3"}}

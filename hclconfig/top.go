@@ -86,6 +86,7 @@ func (p *parser) http(b *block) *HTTP {
 	b.require("address", `"127.0.0.1:8509"`)
 	b.text("address", &h.Address, listenAddress)
 	b.boolean("staple_metrics", &h.StapleMetrics)
+	b.texts("hosts", &h.Hosts, hostPattern)
 	if tls := b.one("tls"); tls != nil {
 		h.TLS = &ServerTLS{}
 		tls.require("cert_file", `"/etc/consul-ocsp.d/tls.pem"`)

@@ -149,7 +149,7 @@ func (p *parts) tally() record.Node {
 	cfg := p.plan.Load().cfg
 	n := record.Node{
 		Version: p.options.Version, Roles: cfg.Roles,
-		Seen: time.Now(), Started: p.started, Trouble: p.troubles(),
+		Seen: time.Now(), Started: p.started, Page: pageOf(cfg.HTTP), Trouble: p.troubles(),
 	}
 	n.Trouble = append(n.Trouble, p.clocks()...)
 	if !cfg.HasRole("deliver") {

@@ -116,7 +116,7 @@ func (d *dev) run(ctx context.Context, f *configured) error {
 	path := filepath.Join(d.dir, "dev.hcl")
 	deliver := ""
 	if d.haproxy != nil {
-		deliver = fmt.Sprintf("  deliver \"haproxy\" {\n    socket = %q\n  }\n", d.haproxy.socket)
+		deliver = fmt.Sprintf("  connect = %q\n  deliver \"haproxy\" {\n    socket = %q\n  }\n", d.haproxy.address, d.haproxy.socket)
 	}
 	var err error
 	if d.page, err = freeAddress(); err != nil {

@@ -24,6 +24,8 @@ type Node struct {
 	// Troubles counts what is wrong; Trouble names the first of them.
 	Troubles int           `json:"troubles"`
 	Trouble  []NodeTrouble `json:"trouble,omitempty"`
+	// Page is the URL of the agent's page, where others can reach it.
+	Page string `json:"page,omitempty"`
 	// Applied says what is delivered of each certificate.
 	Applied []Applied `json:"applied,omitempty"`
 	// Delivers is Applied where that is long, as the record has it; see

@@ -216,6 +216,9 @@ func fleet(n, nodes int, now time.Time) *record.Snapshot {
 			Format: record.Format, Node: name, Instance: "i", Version: "0.1.0", Roles: []string{"deliver"}, Seen: now.Add(-time.Minute),
 			Started: now.Add(-48 * time.Hour), Certificates: n, Stapled: len(list), Applied: list,
 		}
+		if i%3 == 0 {
+			node.Page = fmt.Sprintf("http://haproxy-%03d.eu:8509/", i)
+		}
 		if i%4 == 1 && len(list) > 30 {
 			behind := append([]record.Applied{}, list[:len(list)-9]...)
 			for k := range behind[:30] {

@@ -32,6 +32,9 @@ type HandlerOptions struct {
 	// had at a moment, or, where that is zero, the newest responses, this many;
 	// nil where nothing is kept.
 	History func(ctx context.Context, id string, at time.Time, most int) (*History, error)
+	// Expected tells whether a Host header is a name of the agent's own; nil: any
+	// is. Whoever asks by another one is refused.
+	Expected func(host string) bool
 	// Metrics answers /v1/metrics; nil: nobody does.
 	Metrics http.Handler
 }
@@ -98,7 +101,7 @@ func Handler(ctx context.Context, o HandlerOptions) http.Handler {
 		mux.Handle("/v1/metrics", o.Metrics)
 	}
 	mux.Handle("/", page())
-	return guarded(mux)
+	return guarded(mux, o.Expected)
 }
 
 // idOf is the id in a request's path; without one the request is answered.
@@ -113,7 +116,7 @@ func idOf(w http.ResponseWriter, r *http.Request) (id string, ok bool) {
 // guarded lets through what only reads, and says to browsers that what comes
 // back is nothing to run, to frame, to keep, or to tell others of. The page says
 // itself what it needs.
-func guarded(h http.Handler) http.Handler {
+func guarded(h http.Handler, expected func(host string) bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
 		header.Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
@@ -125,6 +128,11 @@ func guarded(h http.Handler) http.Handler {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			header.Set("Allow", "GET, HEAD")
 			fail(w, r, http.StatusMethodNotAllowed, "nothing can be changed here: GET and HEAD only")
+			return
+		}
+		if expected != nil && !expected(r.Host) {
+			fail(w, r, http.StatusMisdirectedRequest, "this agent does not go by the name of "+strconv.Quote(r.Host)+
+				": ask by its address, or name it in the job file: http { hosts = [...] }")
 			return
 		}
 		h.ServeHTTP(w, r)

@@ -154,6 +154,24 @@ func TestHandlerShowsHostileText(t *testing.T) {
 	}
 }
 
+// Whoever asks by another name than the agent's own is told nothing.
+func TestHandlerIsAskedByItsName(t *testing.T) {
+	h := Handler(t.Context(), HandlerOptions{
+		Read:     func(context.Context) (*Report, error) { return FromSnapshot(calm(), noon), nil },
+		Expected: func(host string) bool { return host == "node1:8509" },
+	})
+	for host, code := range map[string]int{"node1:8509": 200, "evil.example": 421, "\x1b[2J": 421} {
+		for _, path := range []string{"/", "/v1/status", "/v1/staples/" + id("1")} {
+			r, w := httptest.NewRequest(http.MethodGet, path, nil), httptest.NewRecorder()
+			r.Host = host
+			h.ServeHTTP(w, r)
+			if w.Code != code || code == 421 && (strings.Contains(w.Body.String(), "www") || !strings.Contains(w.Body.String(), "hosts = [") || strings.Contains(w.Body.String(), "\x1b")) {
+				t.Errorf("%q %s: %d %s", host, path, w.Code, w.Body)
+			}
+		}
+	}
+}
+
 // Of each node there is what it says of the certificate, and no other node.
 func TestStapleOfNodes(t *testing.T) {
 	s := calm()

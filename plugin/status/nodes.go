@@ -3,6 +3,7 @@ package status
 import (
 	"bytes"
 	"maps"
+	"net/url"
 	"slices"
 	"time"
 
@@ -83,6 +84,7 @@ func (r *Report) node(n record.Node, delivered, must func(id string) bool) Node 
 		Stapled:      n.Stapled,
 		TroubleCount: max(n.Troubles, len(n.Trouble)),
 		Troubles:     []NodeTrouble{},
+		Page:         pageURL(n.Page),
 		AppliedCut:   len(n.Applied) >= record.MaxApplied,
 	}
 	for _, t := range n.Trouble[:min(len(n.Trouble), record.MaxNodeTrouble)] {
@@ -99,6 +101,19 @@ func (r *Report) node(n record.Node, delivered, must func(id string) bool) Node 
 	}
 	node.State = r.nodeState(node)
 	return node
+}
+
+// pageURL is what a record says is the address of a page, if it is one: it
+// becomes a link.
+func pageURL(s string) string {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || clean(s) != s {
+		return ""
+	}
+	if page := (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: "/"}); page.String() == s {
+		return s
+	}
+	return ""
 }
 
 func (r *Report) nodeState(n Node) string {

@@ -92,7 +92,7 @@ func markup(now time.Time) *record.Snapshot {
 		s.Metas[id] = m
 		s.Troubles[id] = record.Trouble{Reason: evil, Error: evil, Since: now}
 		s.Nodes[evil] = record.Node{
-			Node: evil, Version: evil, Roles: []string{evil}, Seen: now, Troubles: 1,
+			Node: evil, Page: "javascript:document.title='hurt'", Version: evil, Roles: []string{evil}, Seen: now, Troubles: 1,
 			Trouble: []record.NodeTrouble{{ID: id, Job: evil, Name: evil, Target: evil, Reason: evil, Error: evil}},
 		}
 	}

@@ -138,6 +138,9 @@ type Node struct {
 	// TroubleCount counts what is wrong; Troubles are the first of them.
 	TroubleCount int           `json:"trouble_count"`
 	Troubles     []NodeTrouble `json:"troubles"`
+	// Page is the URL of the agent's page: http or https, a host, perhaps a port,
+	// and nothing else. Absent where others can't reach it or don't know how.
+	Page string `json:"page,omitempty"`
 	// AppliedCut says that the node may deliver more than it could list.
 	AppliedCut bool `json:"applied_cut"`
 	// Applied has a character for each of Report.Columns: Current, Older or

@@ -83,6 +83,7 @@ pull {
 http {
   address        = "127.0.0.1:8509" # required; or unix:///absolute/path
   staple_metrics = true             # metrics of each certificate, of 10,000 at most
+  hosts          = []               # names like "staples.example.com" by which others ask; addresses and local names may always
   # Without this block plain HTTP is spoken. The files are read again with HUP.
   tls {
     cert_file = "/etc/consul-ocsp.d/tls.pem" # required

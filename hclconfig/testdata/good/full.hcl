@@ -26,6 +26,7 @@ telemetry {
 http {
   address        = "unix:///run/consul-ocsp/http.sock"
   staple_metrics = false
+  hosts          = ["staples.example.com", "*.edge.example.com"]
   tls {
     cert_file = "/etc/ssl/status.pem"
     key_file  = "/etc/ssl/status.key"

@@ -164,8 +164,10 @@ function App() {
   const nodes = report ? report.nodes : [];
   const staple = one && known.all.get(what);
   const node = view === "nodes" && what && nodes.find((n) => n.node === what);
-  // Where another node knows more: its name.
-  const link = (name) => html`<b>${name}</b>`;
+  // Where another node knows more: its name, and its page if that is known.
+  const pages = new Map(nodes.map((n) => [n.node, n.page]));
+  const link = (name, plain) =>
+    pages.get(name) ? html`<a href=${pages.get(name) + location.hash} rel="noreferrer">${name}</a>` : plain ? name : html`<b>${name}</b>`;
   const troubled = nodes.filter((n) => n.state !== "ok").length;
 
   return html`<${Top} report=${report} error=${errors.status} now=${now} />
@@ -187,7 +189,7 @@ function App() {
         : html`<p class="none">${errors.responders || "Asking …"}</p>`)}
     </main>
     ${staple && html`<${Certificate} key=${what} s=${staple} told=${extra[one]} error=${errors[one]} here=${extra[truths]} notHere=${errors[truths]} asking=${extra.responders} noAsking=${errors.responders} link=${link} now=${now} close=${() => go(view)} />`}
-    ${node && html`<${Node} key=${what} n=${node} now=${now} close=${() => go(view)} />`}`;
+    ${node && html`<${Node} key=${what} n=${node} link=${link} now=${now} close=${() => go(view)} />`}`;
 }
 
 render(html`<${App} />`, document.body);

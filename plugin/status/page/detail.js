@@ -53,7 +53,7 @@ export function Certificate({ s, told, error, here, notHere, asking, noAsking, n
     ${nodes?.length > 0 &&
     html`<table><thead><tr><th scope="col">Node</th><th scope="col">State</th><th scope="col">Delivers</th><th scope="col">Troubles</th></tr></thead>
       <tbody>${nodes.slice(0, most).map(
-        (n) => html`<tr key=${n.node}><th scope="row">${n.node}</th><td><${State} is=${n.state} /></td><td class="delivers">${n.delivers || "nothing"}</td>
+        (n) => html`<tr key=${n.node}><th scope="row">${link(n.node, true)}</th><td><${State} is=${n.state} /></td><td class="delivers">${n.delivers || "nothing"}</td>
           <td>${n.troubles.map(why).join("; ") || "none"}</td></tr>`,
       )}</tbody></table>
       ${nodes.length > most && html`<p class="none">and ${plural(nodes.length - most, "node")} more: see the matrix</p>`}`}
@@ -62,7 +62,7 @@ export function Certificate({ s, told, error, here, notHere, asking, noAsking, n
 
 const most = 200; // nodes in the table of one certificate
 
-export function Node({ n, now, close }) {
+export function Node({ n, now, close, link }) {
   return html`<${Dialog} title=${n.node} close=${close}>
     <p class="lead"><${State} is=${n.state} /> ${meaning[n.state]}</p>
     <dl>
@@ -72,6 +72,7 @@ export function Node({ n, now, close }) {
       ${fact("Delivers", `${n.current} as shown here or newer, ${n.older} older` + (n.applied_cut ? "; it has more than it lists" : ""))}
       ${fact("Roles", n.roles.join(", "))}
       ${fact("Version", n.version)}
+      ${fact("Page", n.page && link(n.node))}
     </dl>
     ${n.trouble_count > 0 &&
     html`<h3>${plural(n.trouble_count, "trouble")}</h3>
