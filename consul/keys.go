@@ -32,6 +32,8 @@ func (k keys) certificate(id string) string  { return k.certificates() + id }
 func (k keys) nodes() string                 { return k.root + "v1/node/" }
 func (k keys) node(name string) string       { return k.nodes() + name }
 func (k keys) told() string                  { return k.root + "v1/told" }
+func (k keys) canaries() string              { return k.root + "v1/canary/" }
+func (k keys) canary(job string) string      { return k.canaries() + job }
 func (k keys) requests() string              { return k.root + "v1/request/" }
 func (k keys) request(id string) string      { return k.requests() + id }
 func (k keys) reload() string                { return k.root + "v1/reload" }

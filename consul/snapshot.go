@@ -9,13 +9,13 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 )
 
-// Snapshot reads all that the cluster says of its staples and nodes, in four
+// Snapshot reads all that the cluster says of its staples and nodes, in five
 // queries. It is not one moment: what is published meanwhile may be in a part
 // of it. Unreadable records are named, not an error.
 func (c *Client) Snapshot(ctx context.Context) (*record.Snapshot, error) {
 	s := &record.Snapshot{
 		Metas: map[string]record.Meta{}, Troubles: map[string]record.Trouble{}, Nodes: map[string]record.Node{},
-		Unreadable: map[string]string{},
+		Canaries: map[string]record.Canary{}, Unreadable: map[string]string{},
 	}
 	if err := c.snapshotState(ctx, s); err != nil {
 		return nil, err
@@ -28,6 +28,7 @@ func (c *Client) Snapshot(ctx context.Context) (*record.Snapshot, error) {
 			return byID(id, b, record.DecodeTrouble)
 		}),
 		snapshotList(ctx, c, s, c.keys.nodes(), s.Nodes, record.DecodeNode),
+		snapshotList(ctx, c, s, c.keys.canaries(), s.Canaries, record.DecodeCanary),
 	)
 	if err != nil {
 		return nil, err

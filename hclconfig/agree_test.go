@@ -14,7 +14,7 @@ import (
 // settings, in the same blocks, with the same values.
 func TestReferenceAndDefaultsAgree(t *testing.T) {
 	// Blocks that a file with the defaults can't have beside the others are comments there.
-	source := regexp.MustCompile(`(?m)^  # ((?:crt_list|haproxy_config|deliver "nginx") \{|  [a-z_]+ += .*|\})$`).ReplaceAllString(defaults, "  $1")
+	source := regexp.MustCompile(`(?m)^  # ((?:crt_list|haproxy_config|deliver "nginx"|canary) \{|  [a-z_]+ += .*|\})$`).ReplaceAllString(defaults, "  $1")
 	file, diagnostics := hclsyntax.ParseConfig([]byte(source), "defaults.hcl", hcl.InitialPos)
 	if diagnostics.HasErrors() {
 		t.Fatal(diagnostics)

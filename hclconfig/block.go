@@ -15,7 +15,6 @@ import (
 // the reading code is the schema.
 type block struct {
 	p      *parser
-	kind   string // as in the table of what is not supported; "" at the top level
 	title  string // as in messages
 	path   string // the blocks around it and itself, for the reference
 	labels []string
@@ -99,7 +98,6 @@ func (b *block) one(typ string, labels ...string) *block {
 func (b *block) enter(nested *hclsyntax.Block, labels []string) *block {
 	inner := &block{
 		p:      b.p,
-		kind:   nested.Type,
 		title:  nested.Type,
 		labels: nested.Labels,
 		at:     nested.DefRange(),
@@ -114,7 +112,6 @@ func (b *block) enter(nested *hclsyntax.Block, labels []string) *block {
 		inner.path += fmt.Sprintf(" %q", inner.label(0))
 	}
 	if nested.Type == "tls" {
-		inner.kind = b.kind + ".tls"
 		inner.title = b.title + "'s tls"
 	}
 	least := len(labels)

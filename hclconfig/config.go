@@ -168,9 +168,11 @@ type HAProxyConfig struct {
 
 // Canary is a certificate of a private CA, revoked and renewed on schedule.
 type Canary struct {
-	Certificate string
-	Revoke      []string
-	Renew       []string
-	Every       time.Duration
+	Certificate string        // its name in the job
+	Revoke      []string      // command, run by the agent that leads
+	Renew       []string      // command, run by the agent that leads
+	Every       time.Duration // from one round's start to the next
+	Within      time.Duration // how long nodes may take; half of Every at most
+	Timeout     time.Duration // of a command
 	Source      Source
 }

@@ -26,7 +26,7 @@ func Default() *Config {
 			Rate:        200,
 		},
 		OnEvent: OnEvent{
-			Events:  []string{"revoked", "expiring", "recovered", "leader"},
+			Events:  []string{"revoked", "expiring", "recovered", "leader", "canary"},
 			Timeout: 30 * time.Second,
 		},
 	}
@@ -46,6 +46,11 @@ func DefaultConsul() Consul {
 // DefaultJob returns what an empty job block means below this configuration.
 func DefaultJob(c *Config) Job {
 	return Job{Fetch: c.Fetch, WriteFiles: true, WriteIssuer: true}
+}
+
+// DefaultCanary returns what a canary block means besides what is required.
+func DefaultCanary() Canary {
+	return Canary{Every: day, Within: 2 * time.Hour, Timeout: time.Minute}
 }
 
 // DefaultHAProxy returns what an empty deliver "haproxy" block means.

@@ -49,7 +49,6 @@ func (p *parser) deliver(b *block, j *Job) {
 	sockets := map[string]*block{}
 	for _, t := range targets {
 		typ, name := t.label(0), t.label(1)
-		t.kind = fmt.Sprintf("deliver %q", typ)
 		if count[typ] > 1 && name == "" {
 			p.fail(t.at, "Missing name of deliver", fmt.Sprintf("%s has several of type %q: give each a name, as in deliver %q \"blue\" { … }.", b.title, typ, typ))
 		}

@@ -142,6 +142,14 @@ func TestFull(t *testing.T) {
 		Nginx: []DeliverNginx{{Reload: []string{"nginx", "-s", "reload"}, File: "/etc/nginx/ocsp/{name}.ocsp"}},
 		Exec:  []DeliverExec{{Name: "log", Command: []string{"/usr/bin/logger", "new staple"}, Timeout: time.Minute}},
 	}, {
+		Name: "watched", Fetch: top, WriteFiles: true, WriteIssuer: true, Connect: "lb.example.com:8443",
+		Certificates: []Certificate{{Name: "bird", Path: "/etc/haproxy/canary/bird.pem", Fetch: top}},
+		HAProxy:      []DeliverHAProxy{{Socket: "/run/haproxy/watched.sock", Method: "auto", OnRevoked: "staple", MinInterval: time.Minute, MaxConcurrent: 1}},
+		Canary: &Canary{
+			Certificate: "bird", Revoke: []string{"/usr/local/bin/canary", "revoke"}, Renew: []string{"/usr/local/bin/canary", "renew"},
+			Every: 12 * time.Hour, Within: 90 * time.Minute, Timeout: 10 * time.Minute,
+		},
+	}, {
 		Name: "internal", Fetch: top, Connect: "127.0.0.1:443",
 		Certificates: []Certificate{{Name: "db", Path: "/etc/pki/db.pem", Fetch: top}},
 		Exec:         []DeliverExec{{Command: []string{"/usr/local/bin/db-staple"}, Timeout: 30 * time.Second}},

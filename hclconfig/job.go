@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
 )
@@ -22,7 +21,7 @@ func (p *parser) job(b *block, c *Config) Job {
 	b.text("connect", &j.Connect, orEmpty(hostPort))
 	p.deliver(b, &j)
 	if canary := b.one("canary"); canary != nil {
-		j.Canary = p.canary(canary)
+		j.Canary = p.canary(canary, &j)
 	}
 	b.done()
 	p.checkWays(b, &j, c)
@@ -131,20 +130,6 @@ func exclusion(v string) string {
 		return fmt.Sprintf("%q can't match. Write a glob for file names without a slash, or one for absolute paths.", v)
 	}
 	return isGlob(v)
-}
-
-func (p *parser) canary(b *block) *Canary {
-	p.present(b)
-	c := &Canary{Every: day, Source: b.source()}
-	b.require("certificate", `"canary"`)
-	b.text("certificate", &c.Certificate, isLabel)
-	b.require("revoke", `["/usr/local/bin/revoke-canary"]`)
-	b.command("revoke", &c.Revoke, true)
-	b.require("renew", `["/usr/local/bin/renew-canary"]`)
-	b.command("renew", &c.Renew, true)
-	b.duration("every", &c.Every, time.Minute, 366*day)
-	b.done()
-	return c
 }
 
 // checkRemoval refuses to remove files that nginx does not start without.

@@ -2,6 +2,7 @@ package hclconfig
 
 import (
 	_ "embed"
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
@@ -23,7 +24,7 @@ type Setting struct {
 	Text string
 }
 
-// Reference is every setting that this version can act on, in the order of the default file, and what is said
+// Reference is every setting, in the order of the default file, and what is said
 // there of each block, by path.
 func Reference() (settings []Setting, blocks map[string]string) {
 	p := newParser(nil)
@@ -39,7 +40,6 @@ func Reference() (settings []Setting, blocks map[string]string) {
 			s.Default, s.Example = "", example
 		}
 	}
-	list = slices.DeleteFunc(list, unsupportedYet)
 	slices.SortStableFunc(list, func(a, b Setting) int { return position(order, a.Block) - position(order, b.Block) })
 	return list, blocks
 }
@@ -92,28 +92,6 @@ func (r *reference) require(block, name, example string) {
 	if r != nil {
 		r.required[[2]string{block, name}] = example
 	}
-}
-
-// unsupportedYet tells whether this version can only take a setting at its
-// default, or not at all.
-func unsupportedYet(s Setting) bool {
-	kinds := strings.Fields(s.Block)
-	if i := strings.Index(s.Block, "deliver "); i >= 0 {
-		kinds = []string{s.Block[i:]}
-	}
-	for _, row := range notYet() {
-		if row.standard == nil && slices.Contains(kinds, row.name) {
-			return true
-		}
-		name := s.Name
-		if len(kinds) > 0 {
-			name = kinds[len(kinds)-1] + "." + name
-		}
-		if row.name == name {
-			return true
-		}
-	}
-	return false
 }
 
 // block takes down that blocks of a kind were looked for, and how many were there.
@@ -219,4 +197,19 @@ func cutComment(value string) (before, comment string, ok bool) {
 		}
 	}
 	return value, "", false
+}
+
+// literal writes a default as job files do.
+func literal(v any) string {
+	if d, ok := v.(time.Duration); ok {
+		v = short(d)
+	}
+	if list, ok := v.([]string); ok && len(list) == 0 {
+		return "[]"
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return "its default"
+	}
+	return string(text)
 }

@@ -36,7 +36,6 @@ func (b *block) text(name string, dst *string, checks ...check) {
 		return
 	}
 	*dst = s
-	b.supported(a, s)
 }
 
 // texts asks for a list of strings; the checks are for each of them.
@@ -65,7 +64,6 @@ func (b *block) texts(name string, dst *[]string, checks ...check) {
 		list = nil
 	}
 	*dst = list
-	b.supported(a, list)
 }
 
 // boolean asks for true or false.
@@ -80,7 +78,6 @@ func (b *block) boolean(name string, dst *bool) {
 		return
 	}
 	*dst = v.True()
-	b.supported(a, *dst)
 }
 
 // number asks for an integer within bounds.
@@ -100,7 +97,6 @@ func (b *block) number(name string, dst *int, least, most int) {
 		return
 	}
 	*dst = int(n)
-	b.supported(a, *dst)
 }
 
 // duration asks for a length of time within bounds, written as Go does.
@@ -124,7 +120,6 @@ func (b *block) duration(name string, dst *time.Duration, least, most time.Durat
 		return
 	}
 	*dst = d
-	b.supported(a, d)
 }
 
 // value computes an attribute and refuses null: leaving the line out says the

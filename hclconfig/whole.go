@@ -14,6 +14,7 @@ func (p *parser) checkWhole(c *Config) {
 		p.checkStandalone(c)
 	}
 	p.checkFiles(c)
+	p.checkCanaries(c)
 }
 
 func (p *parser) checkStandalone(c *Config) {

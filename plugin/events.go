@@ -44,7 +44,7 @@ func (p *parts) tell(ctx context.Context, t *event.Teller, ready func()) error {
 			select {
 			case <-tick.C:
 				if f := p.fetching.Load(); f != nil {
-					t.Observe(observed(f), true)
+					t.Observe(observed(f, p.plannedAnywhere), true)
 				}
 			case <-ctx.Done():
 				return nil
@@ -54,15 +54,15 @@ func (p *parts) tell(ctx context.Context, t *event.Teller, ready func()) error {
 	return group.Wait()
 }
 
-// observed are the certificates of a fetcher.
-func observed(f *fetcher.Fetcher) iter.Seq[event.Observation] {
+// observed are the certificates of a fetcher, of which some are revoked by plan.
+func observed(f *fetcher.Fetcher, planned func(id string) bool) iter.Seq[event.Observation] {
 	return func(yield func(event.Observation) bool) {
 		f.Each(func(s fetcher.State) {
 			// A teller goes through all of it.
 			yield(event.Observation{
 				ID: s.ID, Job: s.Job, Name: s.Name, Names: s.Names, MustStaple: s.MustStaple,
 				Status: s.Status, ThisUpdate: s.ThisUpdate, Until: s.Until,
-				RevokedAt: s.RevokedAt, RevocationReason: s.RevocationReason, Reason: s.Reason, Error: s.Error,
+				RevokedAt: s.RevokedAt, RevocationReason: s.RevocationReason, Reason: s.Reason, Error: s.Error, Planned: planned(s.ID),
 			})
 		})
 	}
@@ -71,17 +71,25 @@ func observed(f *fetcher.Fetcher) iter.Seq[event.Observation] {
 // observedPublisher shows a teller what was published.
 type observedPublisher struct {
 	fetcher.Publisher
-	teller *event.Teller
+	teller  *event.Teller
+	planned func(id string) bool
+	// publishing is called before.
+	publishing func(id string, revoked bool)
 }
 
 // Publish publishes, then shows.
 func (o observedPublisher) Publish(ctx context.Context, list []record.Staple) error {
+	for _, st := range list {
+		o.publishing(st.ID, st.Meta.Status == "revoked")
+	}
 	if err := o.Publisher.Publish(ctx, list); err != nil {
 		return err
 	}
 	o.teller.Observe(func(yield func(event.Observation) bool) {
 		for _, st := range list {
-			if !yield(observation(st.ID, st.Meta)) {
+			seen := observation(st.ID, st.Meta)
+			seen.Planned = o.planned(st.ID)
+			if !yield(seen) {
 				return
 			}
 		}

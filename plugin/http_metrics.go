@@ -31,7 +31,8 @@ func (p *parts) sample() status.Sample {
 		s.Views = append(s.Views, status.View{Name: status.Delivered, Lives: livesHere(p.delivered(now))})
 	}
 	if f != nil {
-		s.Views = append(s.Views, status.View{Name: status.Fetched, Lives: livesFetched(f)})
+		s.Canaries = p.canary.All()
+		s.Views = append(s.Views, status.View{Name: status.Fetched, Lives: livesFetched(f, p.plannedAnywhere)})
 	}
 	p.count(&s, f)
 	return s
@@ -44,7 +45,7 @@ func livesHere(states []writer.State) iter.Seq[status.Life] {
 			reason, _ := s.Failing()
 			l := status.Life{
 				ID: s.ID, Job: s.Job, Name: s.Name, Status: s.Applied.Status, MustStaple: s.MustStaple,
-				ThisUpdate: s.Applied.ThisUpdate, Until: s.Applied.Until, Failing: reason != "",
+				ThisUpdate: s.Applied.ThisUpdate, Until: s.Applied.Until, Failing: reason != "", Planned: s.Planned,
 			}
 			if s.Held.Status == status.Revoked {
 				l.Status = status.Revoked // whatever is delivered for it
@@ -57,12 +58,12 @@ func livesHere(states []writer.State) iter.Seq[status.Life] {
 }
 
 // livesFetched are those of what an agent fetches.
-func livesFetched(f *fetcher.Fetcher) iter.Seq[status.Life] {
+func livesFetched(f *fetcher.Fetcher, planned func(id string) bool) iter.Seq[status.Life] {
 	return func(yield func(status.Life) bool) {
 		f.Lives(func(l fetcher.Life) bool {
 			return yield(status.Life{
 				ID: l.ID, Job: l.Job, Name: l.Name, Status: l.Status, MustStaple: l.MustStaple,
-				ThisUpdate: l.ThisUpdate, Until: l.Until, Failing: l.Failing,
+				ThisUpdate: l.ThisUpdate, Until: l.Until, Failing: l.Failing, Planned: planned(l.ID),
 			})
 		})
 	}

@@ -29,6 +29,7 @@ var mayImport = map[string][]string{
 	"consul":                     {"plugin/record"},
 	"plugin/store":               {"plugin/record"},
 	"plugin/inventory":           {"plugin/staple", "plugin/haproxy"},
+	"plugin/canary":              {"plugin/record", "plugin/program"},
 	"plugin/event":               {"plugin/record", "plugin/program"},
 	"plugin/fetcher":             {"plugin/staple", "plugin/record", "plugin/responder"},
 	"plugin/writer":              {"plugin/staple", "plugin/record", "plugin/program"},

@@ -24,9 +24,10 @@ func (p *parts) lead(ctx context.Context, term *consul.Term, who record.Leader) 
 	group, ctx := errgroup.WithContext(ctx) // every goroutine of it ends with ctx
 	defer p.holding.forgetAll()
 	p.metrics.Elected()
+	p.awaitCanaries(ctx)
 	teller := p.newTeller(who.Node, term)
 	f := fetcher.New(fetcher.Config{
-		Store: p.store, Publisher: observedPublisher{fanout{home: term, outlets: p.outlets}, teller}, Client: p.client,
+		Store: p.store, Publisher: observedPublisher{fanout{home: term, outlets: p.outlets}, teller, p.plannedAnywhere, p.canary.Publishing}, Client: p.client, Planned: p.plannedAnywhere,
 		Gather: gather, Ended: p.ended(!p.plan.Load().cfg.HasRole("deliver")), Exchanged: p.exchanged, Logger: p.options.Logger.Named("fetcher"),
 	})
 	for _, o := range p.outlets {
@@ -41,6 +42,7 @@ func (p *parts) lead(ctx context.Context, term *consul.Term, who record.Leader) 
 			group, ctx := errgroup.WithContext(ctx) // every goroutine of it ends with ctx
 			group.Go(func() error { return p.tell(ctx, teller, teller.Leader) })
 			group.Go(func() error { return p.fetch(ctx, f) })
+			group.Go(func() error { return p.leadCanaries(ctx, term, teller) })
 			return group.Wait()
 		})
 	})

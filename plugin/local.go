@@ -32,7 +32,11 @@ func localStatus(cfg *hclconfig.Config) (*status.Report, error) {
 	if found && now.Sub(node.Seen) > cfg.Announce.CertificateTTL {
 		node = nil
 	}
-	return status.FromStore(metas, troubles, lacking(cfg, metas, troubles, now), node, now), nil
+	report := status.FromStore(metas, troubles, lacking(cfg, metas, troubles, now), node, now)
+	// What can't be read, the agent says; what is kept there is a standalone one's.
+	canaries, _ := data.Canaries()
+	report.SetCanaries(canaries)
+	return report, nil
 }
 
 // lacking are the certificates in the node's own files for which somebody is to

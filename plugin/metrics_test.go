@@ -25,6 +25,7 @@ func everything(now time.Time, lives int) status.Sample {
 		Troubles: map[string]int{"waiting": 1, "so\x1bcket": 2},
 		Turns:    map[string]uint64{"fetched": 3}, Pulled: map[string]uint64{"answered": 7}, Events: map[string]uint64{"sent": 1},
 		Requests: 9, Published: 3, InCluster: true, LastSync: now,
+		Canaries: map[string]record.Canary{"edge": canaryOfTwo(now)},
 		Views: []status.View{{Name: status.Delivered, Lives: iter.Seq[status.Life](func(yield func(status.Life) bool) {
 			for i := range lives {
 				l := status.Life{ID: fmt.Sprintf("%064d", i), Job: "edge", Name: fmt.Sprintf("n%d\xff\n", i), Status: "good",
@@ -37,6 +38,19 @@ func everything(now time.Time, lives int) status.Sample {
 			}
 			yield(status.Life{ID: strings.Repeat("f", 64), Name: "bare", MustStaple: true})
 		})}},
+	}
+}
+
+// canaryOfTwo is a canary of which one node saw all, and one nothing.
+func canaryOfTwo(now time.Time) record.Canary {
+	at := func(seconds int) time.Time { return now.Add(time.Duration(seconds) * time.Second) }
+	return record.Canary{
+		Job: "edge", Name: "canary", Success: at(-3600), Failures: map[string]uint64{"canary-unseen": 2, "\x1b": 1},
+		Round: record.CanaryRound{
+			Started: at(0), Phase: record.CanaryEnded, ID: strings.Repeat("a", 64), Published: at(10), Renewed: at(100), Ended: at(200),
+			Failures: []record.CanaryFailure{{Reason: "canary-unseen", Error: "node-2: refused"}},
+			Nodes:    map[string]record.CanaryNode{"node-1": {Applied: at(12), Seen: at(13), Good: at(90)}, "node-2": {Error: "refused"}, "\xff": {}},
+		},
 	}
 }
 
@@ -87,6 +101,9 @@ func TestMetricsAreThoseOfTheReadme(t *testing.T) {
 		`consul_ocsp_staples{state="missing",view="delivered"} 1`, `consul_ocsp_staples_must_staple_missing{view="delivered"} 1`,
 		`consul_ocsp_staple_remaining_seconds{id="000000000000",job="edge",name="n7? ",view="delivered"} 7`,
 		`consul_ocsp_node_troubles{reason="so?cket"} 2`, `consul_ocsp_responder_failures_total{host="other",reason="timeout"} 500`,
+		`consul_ocsp_canary_revocation_seconds{job="edge",node="",stage="published"} 10`, `consul_ocsp_canary_revocation_seconds{job="edge",node="node-1",stage="seen"} 13`,
+		`consul_ocsp_canary_renewal_seconds{job="edge",node="node-1"} 0`, `consul_ocsp_canary_nodes_unseen{job="edge"} 1`,
+		`consul_ocsp_canary_failing{job="edge"} 1`, `consul_ocsp_canary_failures_total{job="edge",reason="canary-unseen"} 2`,
 		`consul_ocsp_publish_to_stapled_seconds_sum 0`, `consul_ocsp_pushes_total{how="set",target="haproxy"} 1`,
 	} {
 		if !strings.Contains(text, line+"\n") {

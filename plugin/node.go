@@ -131,6 +131,7 @@ func (p *parts) node(name, instance string) record.Node {
 	if !p.plan.Load().cfg.HasRole("deliver") {
 		return n
 	}
+	n.Canaries = p.canary.Records()
 	n.Applied = make([]record.Applied, 0, n.Certificates)
 	for _, s := range p.delivered(n.Seen) {
 		if s.Applied.ThisUpdate.IsZero() {

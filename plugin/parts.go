@@ -13,6 +13,7 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/consul"
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
+	"github.com/consul-ocsp/consul-ocsp/plugin/canary"
 	"github.com/consul-ocsp/consul-ocsp/plugin/event"
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
@@ -84,6 +85,7 @@ type parts struct {
 	responders *status.Responders
 	counted    counted
 	lag        lag
+	canary     canary.Watch
 	// chronicle notes what is kept as evidence.
 	chronicle *chronicle
 
@@ -135,7 +137,12 @@ func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
 	p.updates = &updateLog{logger: o.Logger, on: func() bool { return p.plan.Load().cfg.LogOCSPUpdate }}
 	p.writer = writer.New(writer.Config{
 		Store: data, TrustedFolders: cfg.TrustedFolders, Logger: o.Logger.Named("writer"),
-		Progress: func(s writer.State) { p.updates.applied(s); p.lag.applied(s); p.chronicle.applied(s) }, Pushed: p.metrics.Pushed,
+		Progress: func(s writer.State) {
+			p.updates.applied(s)
+			p.lag.applied(s)
+			p.chronicle.applied(s)
+			p.canaryApplied(s)
+		}, Pushed: p.metrics.Pushed,
 		Changed: func() { wake(p.report); wake(p.check) }, Refreshed: func() { wake(p.refreshed) },
 		Stepped: func(done, total int) {
 			p.options.says(Progress{Doing: "writing and pushing", Done: done, Total: total})
@@ -188,6 +195,7 @@ func (p *parts) run(ctx context.Context) error {
 	group.Go(func() error { return p.measure(ctx) })
 	group.Go(func() error { trim(ctx); return nil })
 	group.Go(func() error { return p.chronicle.run(ctx) })
+	group.Go(func() error { p.followCanaries(ctx); return nil })
 	if cfg.HasRole("deliver") {
 		group.Go(func() error { return p.writer.Run(ctx, p.source()) })
 		group.Go(func() error { return p.watchServed(ctx) })
@@ -304,13 +312,15 @@ func (p *parts) findIssuers(ctx context.Context) error {
 // fetchAlone is the elected role where there is nobody to elect: the store is
 // where responses are published.
 func (p *parts) fetchAlone(ctx context.Context) error {
+	p.awaitCanaries(ctx)
 	teller := p.newTeller(ownName(p.plan.Load().cfg.NodeName), p.store)
 	f := fetcher.New(fetcher.Config{
-		Store: p.store, Publisher: observedPublisher{p.store, teller}, Client: p.client,
+		Store: p.store, Publisher: observedPublisher{p.store, teller, p.plannedAnywhere, p.canary.Publishing}, Client: p.client, Planned: p.plannedAnywhere,
 		Ended: p.ended(!p.plan.Load().cfg.HasRole("deliver")), Exchanged: p.exchanged, Logger: p.options.Logger.Named("fetcher"),
 	})
 	group, ctx := errgroup.WithContext(ctx) // every goroutine of it ends with ctx
 	group.Go(func() error { return p.tell(ctx, teller, func() {}) })
+	group.Go(func() error { return p.leadCanaries(ctx, aloneBoard{p}, teller) })
 	group.Go(func() error { return p.fetch(ctx, f) })
 	return group.Wait()
 }

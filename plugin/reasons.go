@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"github.com/consul-ocsp/consul-ocsp/plugin/canary"
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
@@ -49,6 +50,9 @@ func Reasons() []ReasonMeaning {
 		add(m.Reason, m.Meaning)
 	}
 	for _, m := range writer.Reasons() {
+		add(m.Reason, m.Meaning)
+	}
+	for _, m := range canary.Reasons() {
 		add(m.Reason, m.Meaning)
 	}
 	for _, m := range haproxy.Kinds() {

@@ -56,7 +56,7 @@ func TestEveryReasonIsListed(t *testing.T) {
 	// Outcomes and other words of these files are no reasons.
 	outcomes := []string{"fetched", "unchanged", "fresh", "not-applicable"}
 	for _, file := range []string{
-		"responder/reason.go", "staple/reason.go", "fetcher/result.go", "writer/reason.go", "haproxy/errors.go",
+		"responder/reason.go", "staple/reason.go", "fetcher/result.go", "writer/reason.go", "canary/reason.go", "haproxy/errors.go",
 	} {
 		for name, value := range constants(t, file) {
 			if !listed[value] && !slices.Contains(outcomes, value) {
@@ -69,7 +69,7 @@ func TestEveryReasonIsListed(t *testing.T) {
 // TestReasonsAreNoLiterals looks for reasons that are written past the lists.
 func TestReasonsAreNoLiterals(t *testing.T) {
 	set := token.NewFileSet()
-	for _, dir := range []string{".", "fetcher", "responder", "staple", "writer", "haproxy", "status"} {
+	for _, dir := range []string{".", "fetcher", "responder", "staple", "writer", "canary", "haproxy", "status"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil || len(files) == 0 {
 			t.Fatal(dir, err)

@@ -46,6 +46,7 @@ func (p *parts) delivered(now time.Time) []writer.State {
 	var states []writer.State
 	for _, s := range p.writer.States() {
 		if notAsked[s.ID] == "" || s.Reason != writer.ReasonWaiting {
+			s.Planned = p.planned(s.ID, s.Job, s.Name)
 			states = append(states, s)
 		}
 	}
@@ -127,7 +128,7 @@ func (w *worst) staple(s writer.State, now time.Time) {
 	bare := s.Applied.ThisUpdate.IsZero() || !s.Applied.Until.After(now)
 	end := s.Applied.Until.UTC().Format(time.RFC3339)
 	switch reason, text := s.Failing(); {
-	case s.Applied.Status == string(staple.Revoked) || s.Held.Status == string(staple.Revoked):
+	case !s.Planned && (s.Applied.Status == string(staple.Revoked) || s.Held.Status == string(staple.Revoked)):
 		w.add(consul.Critical, "%s: the certificate is revoked", name)
 	case bare && !s.Applied.ThisUpdate.IsZero():
 		w.add(consul.Critical, "%s: its staple ended at %s", name, end)

@@ -34,7 +34,7 @@ func (p *parts) measure(ctx context.Context) error {
 			counts = leads.Counts()
 		}
 		m.node(p.tally())
-		m.revoked(p.writer.Each, leads)
+		m.revoked(p.writer.Each, p.canary.Planned, leads)
 		m.fetching(leads, counts)
 		m.fallback(p.alone.Load() != nil)
 		m.events(p.telling.Load())
@@ -89,9 +89,13 @@ func byReason(reason string) []metrics.Label { return []metrics.Label{{Name: "re
 
 // revoked tells how many certificates are revoked: of those that this node holds,
 // whatever it delivers for them, and of those that are fetched for the cluster.
-func (m *meter) revoked(held func(func(writer.State)), leads *fetcher.Fetcher) {
+// Canaries that are revoked by plan do not count.
+func (m *meter) revoked(held func(func(writer.State)), planned func(id string) bool, leads *fetcher.Fetcher) {
 	here := 0
 	held(func(s writer.State) {
+		if planned(s.ID) {
+			return
+		}
 		if revoked := string(staple.Revoked); s.Held.Status == revoked || s.Applied.Status == revoked {
 			here++
 		}
@@ -100,7 +104,7 @@ func (m *meter) revoked(held func(func(writer.State)), leads *fetcher.Fetcher) {
 	if leads == nil {
 		return
 	}
-	m.SetGauge([]string{"fetch", "revoked"}, float32(leads.Held(staple.Revoked)))
+	m.SetGauge([]string{"fetch", "revoked"}, float32(leads.Held(staple.Revoked, planned)))
 }
 
 // fetching tells whether this agent fetches, and what came of it since the last

@@ -35,6 +35,8 @@ type cluster struct {
 	announce  string            // attributes for the announce blocks
 	more      string            // what all job files have besides
 	byReload  bool              // HAProxies are only reloaded, through their masters
+	// inJob are blocks that a node's job has besides; nil: none.
+	inJob func(n *node) string
 }
 
 // clusterJob is what all job files of a cluster begin with.
@@ -126,6 +128,9 @@ func (c *cluster) addNodes(t *testing.T, count int, o testca.IssueOptions, names
 		if c.byReload {
 			job = fmt.Sprintf(nodeJob, certs, n.haproxy.MasterSocket())
 			job = strings.Replace(job, "socket", "method = \"reload\"\n    min_interval = \"1s\"\n    socket", 1)
+		}
+		if c.inJob != nil {
+			job = strings.Replace(job, "{\n", "{\n"+c.inJob(n), 1)
 		}
 		n.job = writeJob(t, filepath.Join(n.dir, "node.hcl"), c.head(t, n.name, `"deliver"`, n.dir)+job)
 		n.start(t)

@@ -17,13 +17,14 @@ const (
 	Expiring  = "expiring"
 	Recovered = "recovered"
 	Leader    = "leader"
+	Canary    = "canary"
 )
 
 // Event is what is told. Its JSON names are stable; what does not apply is left
 // out. Times are RFC 3339 in UTC.
 type Event struct {
 	Format int `json:"format"`
-	// Event is the kind: Revoked, Expiring, Recovered or Leader.
+	// Event is the kind: Revoked, Expiring, Recovered, Leader or Canary.
 	Event string    `json:"event"`
 	Time  time.Time `json:"time"`
 	// Node is the agent that tells it: the one that leads.

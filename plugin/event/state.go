@@ -20,6 +20,8 @@ type Observation struct {
 	RevocationReason  string
 	// Reason and Error are of the last failure, empty after a success.
 	Reason, Error string
+	// Planned says that a certificate that is revoked is so by plan: that is no news.
+	Planned bool
 }
 
 // The states of a certificate, in the words of a status. Without a response

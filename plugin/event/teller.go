@@ -131,6 +131,9 @@ func (t *Teller) Observe(certificates iter.Seq[Observation], all bool) {
 		if known {
 			wanted[o.ID] = true
 		}
+		if o.Planned && state == stateRevoked {
+			continue
+		}
 		if kind := o.news(state, last); kind != "" {
 			found = append(found, o.event(kind, state, now, t.c.Node))
 		} else if last.State == stateOK && !o.ThisUpdate.Before(last.ThisUpdate) {
@@ -217,9 +220,12 @@ func (t *Teller) confirm(e Event) {
 }
 
 func (t *Teller) remember(told *record.Told, e Event) {
-	if e.Event == Leader {
+	switch e.Event {
+	case Leader:
 		told.Leader = e.Node
 		return
+	case Canary:
+		return // who finds it out keeps that it was told
 	}
 	told.Certificates[e.ID] = record.ToldState{State: e.State, ThisUpdate: e.ThisUpdate, At: e.Time}
 }

@@ -92,7 +92,7 @@ func TestAnnouncedResponseIsInTheStoreAlone(t *testing.T) {
 	}
 	until(t, "the response is let go", func() bool { h := slim(); return h != nil && h.staple == nil })
 	st := s.f.States()[0]
-	if st.Status != string(staple.Good) || st.Until.IsZero() || st.ThisUpdate.IsZero() || s.f.Held(staple.Good) != 1 || s.f.Len() != 1 {
+	if st.Status != string(staple.Good) || st.Until.IsZero() || st.ThisUpdate.IsZero() || s.f.Held(staple.Good, nil) != 1 || s.f.Len() != 1 {
 		t.Errorf("%+v", st)
 	}
 	s.answer(plain, func(responder.Request) (*responder.Answer, error) {
@@ -103,6 +103,6 @@ func TestAnnouncedResponseIsInTheStoreAlone(t *testing.T) {
 	s.f.queue(s.f.items[target.ID], s.f.c.Now())
 	s.f.mu.Unlock()
 	s.f.wakeUp()
-	until(t, "it is revoked", func() bool { return s.f.Held(staple.Revoked) == 1 })
+	until(t, "it is revoked", func() bool { return s.f.Held(staple.Revoked, nil) == 1 })
 	stop()
 }

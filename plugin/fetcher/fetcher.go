@@ -265,12 +265,12 @@ func (f *Fetcher) Len() int {
 }
 
 // Held is how many of the held responses have this status.
-func (f *Fetcher) Held(status staple.Status) int {
+func (f *Fetcher) Held(status staple.Status, but func(id string) bool) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	n := 0
 	for _, it := range f.items {
-		if it.held != nil && it.held.status == string(status) {
+		if it.held != nil && it.held.status == string(status) && (but == nil || !but(it.id)) {
 			n++
 		}
 	}

@@ -67,6 +67,8 @@ func (t *turn) tell(outcome, reason string) {
 	level, message := hclog.Debug, "response is unchanged"
 	m := t.holds().meta()
 	switch revoked := m.Status == string(staple.Revoked); {
+	case outcome == Fetched && revoked && !t.wasRevoked && t.f.c.Planned != nil && t.f.c.Planned(t.target.ID):
+		level, message = hclog.Info, "certificate is revoked, by plan"
 	case outcome == Fetched && revoked && !t.wasRevoked:
 		level, message = hclog.Error, "certificate is revoked"
 	case outcome == Fetched && revoked:

@@ -251,7 +251,10 @@ type Config struct {
 	// Exchanged, if set, is told of each exchange with a responder host: why it
 	// failed, "" if it did not, and how long it took. As Ended, it must not block.
 	Exchanged func(host, reason string, took time.Duration)
-	Logger    hclog.Logger
+	// Planned, if set, reports whether a certificate is revoked by plan: that is no
+	// error then.
+	Planned func(id string) bool
+	Logger  hclog.Logger
 	// Now is the clock, default time.Now; Rand gives numbers in [0, 1), and may
 	// be called concurrently.
 	Now  func() time.Time

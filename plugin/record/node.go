@@ -2,6 +2,7 @@ package record
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -36,6 +37,8 @@ type Node struct {
 	// between Encode and DecodeNode alone.
 	Lately []Lately `json:"-"`
 	Latest []byte   `json:"latest,omitempty"`
+	// Canaries are those that the node watches, however far it came with each.
+	Canaries []NodeCanary `json:"canaries,omitempty"`
 }
 
 // NodeTrouble is one thing wrong on a node.
@@ -78,6 +81,10 @@ func (n Node) Encode() ([]byte, error) {
 	if len(n.Trouble) > MaxNodeTrouble {
 		n.Trouble = n.Trouble[:MaxNodeTrouble]
 	}
+	n.Canaries = slices.Clone(n.Canaries[:min(len(n.Canaries), maxNodeCanaries)])
+	for i := range n.Canaries {
+		n.Canaries[i].CanaryNode = n.Canaries[i].bounded()
+	}
 	n.Delivers = nil
 	if len(n.Applied) > listApplied {
 		n.Delivers, n.Applied = packApplied(n.Applied), nil
@@ -99,6 +106,7 @@ func DecodeNode(name string, b []byte) (Node, error) {
 	n.Applied = append(n.Applied, unpackApplied(n.Delivers)...)
 	n.Applied, n.Delivers = n.Applied[:min(len(n.Applied), MaxApplied)], nil
 	n.Lately, n.Latest = unpackLately(n.Latest), nil
+	n.Canaries = n.Canaries[:min(len(n.Canaries), maxNodeCanaries)]
 	return n, nil
 }
 

@@ -16,6 +16,8 @@ type Snapshot struct {
 	// Waiting are the certificates that nodes announce and that have neither a
 	// meta nor a trouble, by id.
 	Waiting map[string]Certificate
+	// Canaries are by job.
+	Canaries map[string]Canary
 	// Unreadable names the keys whose record was refused, with why.
 	Unreadable map[string]string
 }

@@ -37,7 +37,7 @@ func ParsePercent(s string) (float64, error) {
 // says revoked, one with less than crit of its life left, and a node without
 // any for a certificate that must be stapled. Warning: less than warn is left; a
 // response is missing and need not be there yet; a node is stale, in trouble or
-// has another clock; a record is unreadable.
+// has another clock; a canary fails; a record is unreadable.
 // Unknown: there are neither staples nor nodes.
 //
 // The first line sums up, then come the findings, a line each: the critical ones
@@ -46,6 +46,7 @@ func (r *Report) Check(warn, crit float64) (code int, lines []string) {
 	f := findings{}
 	stapleCrit, stapleWarn := r.checkStaples(&f, warn, crit)
 	nodeCrit, nodeWarn := r.checkNodes(&f)
+	canaryWarn := r.checkCanaries(&f)
 	for _, u := range r.Unreadable {
 		f.warning("record %s: %s", u.Key, u.Error)
 	}
@@ -55,7 +56,7 @@ func (r *Report) Check(warn, crit float64) (code int, lines []string) {
 	}
 	s, n := len(r.Staples), len(r.Nodes)
 	var summary string
-	switch bad := stapleCrit + stapleWarn + nodeCrit + nodeWarn; {
+	switch bad := stapleCrit + stapleWarn + nodeCrit + nodeWarn + canaryWarn; {
 	case code == CheckUnknown:
 		summary = "no staples and no nodes are known"
 	case code == CheckOK && s == 0:
@@ -68,6 +69,7 @@ func (r *Report) Check(warn, crit float64) (code int, lines []string) {
 		summary = join(
 			part(stapleCrit+stapleWarn, s, "staple", stapleCrit),
 			part(nodeCrit+nodeWarn, n, "node", nodeCrit),
+			canaryPart(canaryWarn, len(r.Canaries)),
 		) + " need attention"
 	}
 	name := [...]string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}[code]
@@ -85,6 +87,7 @@ func (r *Report) checkStaples(f *findings, warn, crit float64) (critical, warnin
 			critically = f.first
 		}
 		switch {
+		case s.State == Planned: // where that fails, the canary does
 		case s.State == Revoked:
 			critically("%s: revoked%s%s", title, at(s.RevokedAt), s.revocationNote())
 			critical++

@@ -27,7 +27,7 @@ func FromSnapshot(s *record.Snapshot, now time.Time) *Report {
 	for key, why := range s.Unreadable {
 		r.Unreadable = append(r.Unreadable, Unreadable{Key: clean(key), Error: clean(why)})
 	}
-	r.sort()
+	r.SetCanaries(s.Canaries)
 	return r
 }
 
@@ -56,6 +56,7 @@ func newReport(source string, now time.Time) *Report {
 		Source:     source,
 		Staples:    []Staple{},
 		Nodes:      []Node{},
+		Canaries:   []Canary{},
 		Unreadable: []Unreadable{},
 	}
 }
@@ -82,7 +83,7 @@ func (r *Report) sort() {
 // what must be stapled, 3.
 func (s Staple) urgency() int {
 	u := 0
-	if s.State == OK {
+	if s.State == OK || s.State == Planned {
 		u += 2
 	}
 	if !s.MustStaple {

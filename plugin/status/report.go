@@ -54,6 +54,8 @@ type Report struct {
 	// Columns are the certificates that Node.Applied speaks of, in its order: the
 	// first record.IDPrefix digits of each id.
 	Columns []string `json:"-"`
+	// Canaries are by job.
+	Canaries []Canary `json:"canaries"`
 	// Unreadable are the records that were refused, by key.
 	Unreadable []Unreadable `json:"unreadable"`
 }

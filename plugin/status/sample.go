@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 )
 
 // Sample is what an agent knows and counts at one moment. What is nil or has
@@ -25,6 +27,9 @@ type Sample struct {
 	// outcome, of events by what came of them, and of what is published.
 	Turns, Pulled, Events map[string]uint64
 	Requests, Published   uint64
+
+	// Canaries are those of which this agent leads the rounds, by job.
+	Canaries map[string]record.Canary
 
 	// InCluster says that there is a Consul; ConsulDown that it is silent.
 	InCluster, ConsulDown bool
@@ -51,6 +56,8 @@ type Life struct {
 	MustStaple        bool
 	ThisUpdate, Until time.Time // zero without a response
 	Failing           bool
+	// Planned: where it is revoked, it is so by plan.
+	Planned bool
 }
 
 // state is the one of a Staple with this life.
@@ -59,7 +66,11 @@ func (l Life) state(now time.Time) string {
 	if l.Failing {
 		s.Reason = noReason
 	}
-	return s.state(!l.ThisUpdate.IsZero())
+	state := s.state(!l.ThisUpdate.IsZero())
+	if state == Revoked && l.Planned {
+		state = Planned
+	}
+	return state
 }
 
 // left is the part of the life that is left, 0 to 1.
@@ -96,6 +107,7 @@ func (take scrape) Collect(out chan<- prometheus.Metric) {
 		e.gauge(consulUp, boolean(!s.ConsulDown))
 		e.gauge(lastSync, float64(s.LastSync.UnixMilli())/1000)
 	}
+	e.canaries(s.Canaries)
 	for _, v := range s.Views {
 		e.view(v, s.Now, s.Single)
 	}

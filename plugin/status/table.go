@@ -49,6 +49,10 @@ func (r *Report) WriteTable(w io.Writer, o TableOptions) error {
 		b.WriteByte('\n')
 		r.nodeTable(o).write(&b, o)
 	}
+	if len(r.Canaries) > 0 {
+		b.WriteByte('\n')
+		r.canaryTable(o).write(&b, o)
+	}
 	if len(r.Unreadable) > 0 {
 		b.WriteString("\nUNREADABLE RECORDS\n")
 		for _, u := range r.Unreadable {
@@ -75,7 +79,7 @@ func (r *Report) heading(o TableOptions) []string {
 	for _, s := range r.Staples {
 		states = append(states, s.State)
 	}
-	lines = append(lines, count(len(r.Staples), "staple")+tally(states, Revoked, Ended, Missing, Ending, Unstaplable, Failing, OK))
+	lines = append(lines, count(len(r.Staples), "staple")+tally(states, Revoked, Ended, Missing, Ending, Unstaplable, Failing, Planned, OK))
 	if r.Source == SourceConsul || len(r.Nodes) > 0 {
 		states = nil
 		for _, n := range r.Nodes {

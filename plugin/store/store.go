@@ -16,6 +16,7 @@
 //	issuer/<id>.der     an issuer certificate found through the leaf's AIA
 //	history/<id>/       responses kept as evidence
 //	told.json           what was told of events, without Consul
+//	canary/<job>.json   how a job's canary is, without Consul
 //	instance            a random word, made once
 //	node.json           what the node says of itself while it can't tell Consul
 //	lock                held while one of the above is replaced
@@ -62,6 +63,7 @@ const (
 	staples  = "staple"
 	troubles = "trouble"
 	issuers  = "issuer"
+	canaries = "canary"
 	told     = "told.json"
 )
 

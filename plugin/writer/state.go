@@ -51,6 +51,8 @@ type State struct {
 	// source has been mended. It does not touch what is applied.
 	Refused *Refused
 	Targets []TargetState
+	// Planned is left to others: the certificate is revoked by plan, if it is.
+	Planned bool
 }
 
 // TargetState is how far one target came with a certificate.

@@ -165,7 +165,7 @@ job "edge" {
 
   write_files  = true # write <path>.ocsp, whatever the targets
   write_issuer = true # and <path>.issuer where HAProxy would miss it
-  connect      = ""   # host:port where clients connect: the page and status -here look at what they get
+  connect      = ""   # host:port where clients connect: the page, status -here and a canary look at what they get
 
   # A HAProxy. Several are told apart by a second label: deliver "haproxy" "blue".
   deliver "haproxy" {
@@ -193,18 +193,26 @@ job "edge" {
     command = ["/usr/local/bin/new-staple"] # required; run without a shell
     timeout = "30s"
   }
+
+  # A certificate of a private CA that is there to be revoked and renewed on
+  # schedule: measured is how long it takes until clients of each node see it. The
+  # block belongs in the job files of all nodes that have the certificate, and of
+  # the agents that may lead, which run the commands. Clients of a node are where
+  # connect says, else at 127.0.0.1:443.
+  # canary {
+  #   certificate = "canary"                          # required; its name in this job
+  #   revoke      = ["/usr/local/bin/revoke-canary"]  # required; run without a shell, with CONSUL_OCSP_ID, _JOB, _NAME, _CERT
+  #   renew       = ["/usr/local/bin/renew-canary"]   # required; ends every round, and is tried until it works
+  #   every       = "24h"                             # from one revocation to the next
+  #   within      = "2h"                              # nodes must show it by then; half of every at most
+  #   timeout     = "1m"                              # of a command
+  # }
 }
 
 # Whom the agent that fetches tells when something happens.
 on_event {
   command = [] # run without a shell; the event is JSON on its standard input, and CONSUL_OCSP_EVENT, …
   webhook = "" # URL; the event is posted as JSON
-  events  = ["revoked", "expiring", "recovered", "leader"]
+  events  = ["revoked", "expiring", "recovered", "leader", "canary"]
   timeout = "30s"
 }
-
-# These are read and checked as well, but this version can do nothing with them
-# and accepts them at their defaults only. Blocks whose presence would already
-# mean something are commented out.
-
-# job …          { canary { … } }

@@ -149,6 +149,24 @@ job "edge" {
   }
 }
 
+job "watched" {
+  connect = "lb.example.com:8443"
+  certificate "bird" {
+    path = "/etc/haproxy/canary/bird.pem"
+  }
+  deliver "haproxy" {
+    socket = "/run/haproxy/watched.sock"
+  }
+  canary {
+    certificate = "bird"
+    revoke      = ["/usr/local/bin/canary", "revoke"]
+    renew       = ["/usr/local/bin/canary", "renew"]
+    every       = "12h"
+    within      = "90m"
+    timeout     = "10m"
+  }
+}
+
 job "internal" {
   write_files  = false
   write_issuer = false

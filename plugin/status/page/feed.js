@@ -14,7 +14,7 @@ async function ask(path) {
 // What decides the order: who must act comes first.
 function rank(s) {
   if (s.state === "revoked") return 0;
-  return (s.state === "ok" ? 3 : 1) + (s.must_staple ? 0 : 1);
+  return (s.state === "ok" || s.state === "canary" ? 3 : 1) + (s.must_staple ? 0 : 1);
 }
 
 const time = (text) => (text ? Date.parse(text) : 0);

@@ -1,6 +1,6 @@
 // What is known, and the words for it. Nothing here draws.
 
-export const states = ["revoked", "ended", "missing", "failing", "ending", "unstaplable", "ok"];
+export const states = ["revoked", "ended", "missing", "failing", "ending", "unstaplable", "canary", "ok"];
 
 export const meaning = {
   revoked: "the response says that the certificate is revoked",
@@ -9,6 +9,7 @@ export const meaning = {
   failing: "the last fetches failed; the response lives on",
   ending: "less than a quarter of its life is left",
   unstaplable: "verified, but HAProxy can't staple it",
+  canary: "revoked by plan: it measures how long that takes to clients",
   ok: "all is well",
   stale: "silent for more than five minutes",
   clock: "its clock is ahead",

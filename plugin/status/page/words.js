@@ -2,7 +2,7 @@
 import { html } from "./preact/standalone.module.js";
 import { meaning } from "./model.js";
 
-const sign = { revoked: "✕", ended: "✕", missing: "?", failing: "!", ending: "◔", unstaplable: "~", ok: "✓", stale: "…", clock: "◷", trouble: "!" };
+const sign = { revoked: "✕", ended: "✕", missing: "?", failing: "!", ending: "◔", unstaplable: "~", canary: "◇", ok: "✓", stale: "…", clock: "◷", trouble: "!" };
 
 const verdicts = {
   ok: ["✓", "ok"], warning: ["!", "failing"], refused: ["✕", "revoked"], "not reached": ["–", "quiet"],

@@ -1,0 +1,360 @@
+package canary
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+)
+
+// Own is a canary that this node has.
+type Own struct {
+	Job string
+	// ID is the certificate's in this node's file.
+	ID string
+	// Look is what a client of this node is shown for it: "good", "revoked", or
+	// anything else, with why.
+	Look func(ctx context.Context) (says, why string)
+}
+
+// Watch is what a node knows of canaries, and does for them: it looks what
+// clients are shown while a round waits for that. The zero Watch knows none. Its
+// methods may be called concurrently.
+type Watch struct {
+	mu        sync.Mutex
+	all       map[string]record.Canary // by job
+	led       map[string]record.Canary // by job: those that this agent writes
+	mine      map[string]*measured     // by job
+	applied   map[string]time.Time     // by id: revoked, and everywhere on this node
+	published map[string]time.Time     // by id: revoked, by this agent
+	wake      chan struct{}
+	known     chan struct{} // closed when all was set first
+	is        bool
+}
+
+// measured is how far this node is with a canary.
+type measured struct {
+	id    string
+	round time.Time
+	node  record.CanaryNode
+	next  time.Time // when to look again
+	again bool      // something has happened since it was looked last
+}
+
+// waker is the channel that wakes Run; the caller holds the lock.
+func (w *Watch) waker() chan struct{} {
+	if w.wake == nil {
+		w.wake = make(chan struct{}, 1)
+	}
+	return w.wake
+}
+
+// look has Run look at once; the caller holds the lock.
+func (w *Watch) look() {
+	for _, m := range w.mine {
+		m.again = true
+	}
+	select {
+	case w.waker() <- struct{}{}:
+	default: // awake already
+	}
+}
+
+// Set says how all canaries are.
+func (w *Watch) Set(all map[string]record.Canary) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.all = maps.Clone(all)
+	if !w.is {
+		w.is = true
+		close(w.first())
+	}
+	w.look()
+}
+
+// first is the channel that the first Set closes; the caller holds the lock.
+func (w *Watch) first() chan struct{} {
+	if w.known == nil {
+		w.known = make(chan struct{})
+	}
+	return w.known
+}
+
+// Known reports whether it was ever set how canaries are.
+func (w *Watch) Known() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.is
+}
+
+// Await waits for that, or the end of ctx.
+func (w *Watch) Await(ctx context.Context) {
+	w.mu.Lock()
+	known := w.first()
+	w.mu.Unlock()
+	select {
+	case <-known:
+	case <-ctx.Done():
+	}
+}
+
+// Lead says how a canary is that this agent leads: it knows before it hears of it.
+func (w *Watch) Lead(c record.Canary) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.led == nil {
+		w.led = map[string]record.Canary{}
+	}
+	w.led[c.Job] = c
+	w.look()
+}
+
+// Follow says that this agent leads no canary any more.
+func (w *Watch) Follow() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.led, w.published = nil, nil
+}
+
+// All is how all canaries are.
+func (w *Watch) All() map[string]record.Canary {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.merged()
+}
+
+// merged is what was set, and what this agent itself knows; the caller holds the
+// lock.
+func (w *Watch) merged() map[string]record.Canary {
+	if len(w.led) == 0 {
+		return w.all
+	}
+	all := maps.Clone(w.all)
+	if all == nil {
+		all = map[string]record.Canary{}
+	}
+	maps.Copy(all, w.led)
+	return all
+}
+
+// Planned reports whether the certificate may be revoked now, since it is the
+// canary of a round that goes on.
+func (w *Watch) Planned(id string) bool {
+	return w.any(func(c record.Canary) bool { return c.Planned(id, time.Now()) })
+}
+
+// Past reports whether the certificate was a canary that another has replaced.
+func (w *Watch) Past(id string) bool {
+	return w.any(func(c record.Canary) bool { return c.WasReplaced(id) })
+}
+
+func (w *Watch) any(is func(record.Canary) bool) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range w.merged() {
+		if is(c) {
+			return true
+		}
+	}
+	return false
+}
+
+// Applied hears that all files and servers of this node have the response for a
+// certificate, which says revoked or not.
+func (w *Watch) Applied(id string, revoked bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	known := !w.applied[id].IsZero()
+	switch {
+	case !w.canary(id):
+		return
+	case revoked && !known:
+		if w.applied == nil {
+			w.applied = map[string]time.Time{}
+		}
+		w.applied[id] = time.Now()
+	case !revoked && known:
+		delete(w.applied, id)
+	}
+	w.look()
+}
+
+// Publishing hears that this agent is about to publish a response for a certificate,
+// which says revoked or not.
+func (w *Watch) Publishing(id string, revoked bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range w.led {
+		switch {
+		case c.Round.ID != id:
+		case !revoked:
+			delete(w.published, id)
+		case w.published[id].IsZero():
+			if w.published == nil {
+				w.published = map[string]time.Time{}
+			}
+			w.published[id] = time.Now()
+		}
+	}
+}
+
+// PublishedAt is when the first response that says revoked was, zero if none was.
+func (w *Watch) PublishedAt(id string) time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.published[id]
+}
+
+// canary reports whether this node has the certificate as canary; the caller
+// holds the lock.
+func (w *Watch) canary(id string) bool {
+	for _, m := range w.mine {
+		if m.id == id {
+			return true
+		}
+	}
+	return false
+}
+
+// Records are what the node says of its canaries, by job.
+func (w *Watch) Records() []record.NodeCanary {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var list []record.NodeCanary
+	for _, job := range slices.Sorted(maps.Keys(w.mine)) {
+		m := w.mine[job]
+		list = append(list, record.NodeCanary{Job: job, ID: m.id, Round: m.round, CanaryNode: m.node})
+	}
+	return list
+}
+
+// idle is how often is looked which canaries this node has.
+const idle = 10 * time.Second
+
+// Run looks what clients are shown until ctx ends. own are the canaries that this
+// node has now; changed is called when Records are others.
+func (w *Watch) Run(ctx context.Context, own func() []Own, changed func()) {
+	w.mu.Lock()
+	wake := w.waker()
+	w.mu.Unlock()
+	for ctx.Err() == nil {
+		wait, list := idle, own()
+		if w.take(list) {
+			changed()
+		}
+		for _, o := range list {
+			wait = min(wait, w.one(ctx, o, changed))
+		}
+		timer := time.NewTimer(max(wait, 0))
+		select {
+		case <-timer.C:
+		case <-wake:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+}
+
+// take notes which canaries there are, and which rounds they are in.
+func (w *Watch) take(list []Own) (changed bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.mine == nil {
+		w.mine = map[string]*measured{}
+	}
+	have, all := map[string]bool{}, w.merged()
+	for _, o := range list {
+		have[o.Job] = true
+		m := w.mine[o.Job]
+		if m == nil {
+			m = &measured{}
+			w.mine[o.Job] = m
+		}
+		changed = changed || m.id != o.ID
+		m.id = o.ID
+		if r := all[o.Job].Round; !r.Started.Equal(m.round) {
+			m.round, m.node, m.next, changed = r.Started, record.CanaryNode{}, time.Time{}, true
+		}
+	}
+	maps.DeleteFunc(w.mine, func(job string, _ *measured) bool { return !have[job] })
+	return changed
+}
+
+// one looks at one canary if it is time, and is how long until it is again.
+func (w *Watch) one(ctx context.Context, o Own, changed func()) time.Duration {
+	w.mu.Lock()
+	m, r := w.mine[o.Job], w.merged()[o.Job].Round
+	before := m.node
+	if at := w.applied[r.ID]; m.node.Applied.IsZero() && at.After(r.Started) {
+		m.node.Applied = at
+	}
+	node, wait := m.node, time.Until(m.next)
+	if m.again {
+		wait, m.again = 0, false
+	}
+	w.mu.Unlock()
+	switch {
+	case !r.Active(), waitsFor(r, node) == "":
+		wait = idle
+	case wait <= 0:
+		wait = pace(r, node)
+		w.shown(ctx, o, r, &node)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if m.round.Equal(r.Started) {
+		m.node, m.next = node, time.Now().Add(wait)
+		if m.node != before {
+			changed()
+		}
+	}
+	return wait
+}
+
+// waitsFor is what a client is to be shown next, "" for nothing.
+func waitsFor(r record.CanaryRound, n record.CanaryNode) string {
+	switch {
+	case (r.Phase == record.CanaryRevoking || r.Phase == record.CanaryRevoked) && n.Seen.IsZero():
+		return "revoked"
+	case r.Phase == record.CanaryRenewed && n.Good.IsZero():
+		return "good"
+	}
+	return ""
+}
+
+// pace is how long to wait before it is looked again: seconds once it must be
+// there any moment, more while nobody can know.
+func pace(r record.CanaryRound, n record.CanaryNode) time.Duration {
+	switch {
+	case waitsFor(r, n) == "good":
+		return 2 * time.Second
+	case n.Applied.IsZero():
+		return 15 * time.Second
+	case time.Since(n.Applied) < time.Minute:
+		return 500 * time.Millisecond
+	}
+	return 5 * time.Second
+}
+
+// shown looks what a client is shown.
+func (w *Watch) shown(ctx context.Context, o Own, r record.CanaryRound, n *record.CanaryNode) {
+	want := waitsFor(r, *n)
+	if want == "revoked" && o.ID != r.ID {
+		n.Error = "it has another certificate than the one that is revoked"
+		return
+	}
+	says, why := o.Look(ctx)
+	switch {
+	case says == want && want == "revoked":
+		n.Seen, n.Error = time.Now(), ""
+	case says == want:
+		n.Good, n.Error = time.Now(), ""
+	case why != "":
+		n.Error = why
+	default:
+		n.Error = "clients are shown: " + says
+	}
+}

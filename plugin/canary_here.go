@@ -1,0 +1,135 @@
+package plugin
+
+import (
+	"cmp"
+	"context"
+	"sync"
+	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/hclconfig"
+	"github.com/consul-ocsp/consul-ocsp/plugin/canary"
+	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
+	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
+)
+
+// hasCanary reports whether some job has a canary.
+func (p *plan) hasCanary() bool {
+	for _, j := range p.cfg.Jobs {
+		if j.Canary != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// isCanary reports whether a job's certificate is its canary.
+func (p *plan) isCanary(job, name string) bool {
+	j := p.cfg.Job(job)
+	return j != nil && j.Canary != nil && j.Canary.Certificate == name
+}
+
+// followCanaries learns how canaries are, and looks what this node's clients are
+// shown, until ctx ends.
+func (p *parts) followCanaries(ctx context.Context) {
+	for ctx.Err() == nil {
+		mapped := p.plan.Load()
+		following, cancel := context.WithCancel(ctx)
+		var group sync.WaitGroup // ends with following
+		if mapped.hasCanary() {
+			group.Go(func() { p.learnCanaries(following) })
+			if mapped.cfg.HasRole("deliver") {
+				group.Go(func() {
+					p.canary.Run(following, func() []canary.Own { return p.ownCanaries(mapped) }, func() { wake(p.report) })
+				})
+			}
+		}
+		select {
+		case <-mapped.replaced:
+		case <-ctx.Done():
+		}
+		cancel()
+		group.Wait()
+	}
+}
+
+// learnCanaries learns from Consul, or from data_dir what the agent's own rounds
+// do not say.
+func (p *parts) learnCanaries(ctx context.Context) {
+	if p.consul != nil {
+		p.consul.Canaries(ctx, p.setCanaries)
+		return
+	}
+	all, err := p.store.Canaries()
+	if err != nil {
+		p.options.Logger.Warn("what was kept of the canaries can't be read", "error", err)
+	}
+	p.setCanaries(all)
+	<-ctx.Done()
+}
+
+func (p *parts) setCanaries(all map[string]record.Canary) {
+	p.canary.Set(all)
+	wake(p.check)
+}
+
+// clientsPort is where clients of a node are taken to connect if its job does not
+// say.
+const clientsPort = "127.0.0.1:443"
+
+// ownCanaries are those that this node has a file of.
+func (p *parts) ownCanaries(mapped *plan) []canary.Own {
+	var list []canary.Own
+	for _, c := range p.holding.files() {
+		if !mapped.isCanary(c.Job, c.Name) {
+			continue
+		}
+		connect := cmp.Or(mapped.cfg.Job(c.Job).Connect, clientsPort)
+		list = append(list, canary.Own{Job: c.Job, ID: c.ID, Look: func(ctx context.Context) (says, why string) {
+			return p.lookAt(ctx, mapped, c, connect)
+		}})
+	}
+	return list
+}
+
+// lookAt is what a client is shown, by the way of status -here -connect.
+func (p *parts) lookAt(ctx context.Context, mapped *plan, c inventory.Certificate, connect string) (says, why string) {
+	l := &lookout{plan: mapped, now: time.Now(), issuers: p.holding.issuers}
+	if c.Issuer == nil {
+		c.Issuer = l.issuers.kept(c.ID, c.Leaf)
+	}
+	t := l.client(ctx, c, connect)
+	return t.Says, t.Error
+}
+
+// canaryApplied hears how far a file came.
+func (p *parts) canaryApplied(s writer.State) {
+	if s.Reason == "" && (s.Filed || len(s.Targets) > 0) && allHave(s) && p.plan.Load().isCanary(s.Job, s.Name) {
+		p.canary.Applied(s.ID, s.Applied.Status == string(staple.Revoked))
+	}
+}
+
+// unknownCanary is how long after the agent's start a canary's state may be
+// unknown since Consul has not answered yet.
+const unknownCanary = time.Minute
+
+// planned reports whether a certificate of this node may be revoked: as canary of
+// a round that goes on, or until it is known whether one does.
+func (p *parts) planned(id, job, name string) bool {
+	return p.canary.Planned(id) ||
+		!p.canary.Known() && time.Since(p.started) < unknownCanary && p.plan.Load().isCanary(job, name)
+}
+
+// plannedAnywhere is planned for the whole cluster: of canaries that others have
+// replaced, only who goes on to deliver one has something to say.
+func (p *parts) plannedAnywhere(id string) bool { return p.canary.Planned(id) || p.canary.Past(id) }
+
+// canarySettings are those of a job's block.
+func canarySettings(j *hclconfig.Job) canary.Settings {
+	c := j.Canary
+	return canary.Settings{
+		Job: j.Name, Name: c.Certificate, Revoke: c.Revoke, Renew: c.Renew,
+		Every: c.Every, Within: c.Within, Timeout: c.Timeout,
+	}
+}
