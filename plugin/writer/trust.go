@@ -81,8 +81,8 @@ func (t trust) locate(path string) (place, error) {
 		}
 		path = wd + "/" + path
 	}
-	p := place{folder: "/"}
-	if err := t.enter(&p, "/"); err != nil {
+	var p place
+	if err := t.enterNamed(&p, "/"); err != nil {
 		return place{}, err
 	}
 	rest := strings.Split(path, "/")
@@ -93,25 +93,26 @@ func (t trust) locate(path string) (place, error) {
 		case "", ".":
 			continue
 		case "..":
-			if err := t.enter(&p, filepath.Dir(p.folder)); err != nil {
+			if err := t.enterNamed(&p, filepath.Dir(p.folder)); err != nil {
 				return place{}, err
 			}
 			continue
 		}
 		last := !slices.ContainsFunc(rest, func(s string) bool { return s != "" && s != "." })
-		here := filepath.Join(p.folder, name)
-		fi, err := os.Lstat(here)
-		switch {
+		here := below(p.folder, name, path)
+		var st syscall.Stat_t
+		err := lstat(here, &st)
+		switch kind := st.Mode & syscall.S_IFMT; {
 		case errors.Is(err, fs.ErrNotExist) && last:
 			p.base = name
 			return p, nil
 		case err != nil:
 			return place{}, refuse(ReasonPath, "%s: %w", path, err)
-		case fi.Mode()&fs.ModeSymlink != 0:
+		case kind == syscall.S_IFLNK:
 			if links++; links > maxLinks {
 				return place{}, refuse(ReasonPath, "%s: more than %d links", path, maxLinks)
 			}
-			if err := t.link(here, fi); err != nil {
+			if err := t.link(here, &st); err != nil {
 				return place{}, err
 			}
 			to, err := os.Readlink(here)
@@ -119,16 +120,16 @@ func (t trust) locate(path string) (place, error) {
 				return place{}, refuse(ReasonPath, "%s: %w", path, err)
 			}
 			if filepath.IsAbs(to) {
-				if err := t.enter(&p, "/"); err != nil {
+				if err := t.enterNamed(&p, "/"); err != nil {
 					return place{}, err
 				}
 			}
 			rest = append(strings.Split(to, "/"), rest...)
-		case fi.IsDir():
-			if err := t.enter(&p, here); err != nil {
+		case kind == syscall.S_IFDIR:
+			if err := t.enter(&p, here, &st); err != nil {
 				return place{}, err
 			}
-		case last && fi.Mode().IsRegular():
+		case last && kind == syscall.S_IFREG:
 			p.base, p.exists = name, true
 			return p, nil
 		default:
@@ -138,31 +139,56 @@ func (t trust) locate(path string) (place, error) {
 	return place{}, refuse(ReasonPath, "%s is a folder", path)
 }
 
-// enter makes folder the current one, once it is judged.
-func (t trust) enter(p *place, folder string) error {
-	fi, err := os.Lstat(folder)
-	if err != nil {
+// below is name in folder: of path where that leads there straight, which takes
+// no memory, as it nearly always does.
+func below(folder, name, path string) string {
+	folder = strings.TrimSuffix(folder, "/")
+	if n := len(folder) + 1 + len(name); n <= len(path) && path[:len(folder)] == folder && path[len(folder)] == '/' && path[len(folder)+1:n] == name {
+		return path[:n]
+	}
+	return folder + "/" + name
+}
+
+// lstat is os.Lstat without its memory, which for the folders of ten thousand
+// files would be the most that a start takes.
+func lstat(path string, st *syscall.Stat_t) error {
+	for {
+		switch err := syscall.Lstat(path, st); err {
+		case nil:
+			return nil
+		case syscall.EINTR:
+		default:
+			return &fs.PathError{Op: "lstat", Path: path, Err: err}
+		}
+	}
+}
+
+// enterNamed is enter for a folder that was not looked at yet.
+func (t trust) enterNamed(p *place, folder string) error {
+	var st syscall.Stat_t
+	if err := lstat(folder, &st); err != nil {
 		return refuse(ReasonPath, "%w", err)
 	}
+	return t.enter(p, folder, &st)
+}
+
+// enter makes folder the current one, once it is judged by how it is now.
+func (t trust) enter(p *place, folder string, st *syscall.Stat_t) error {
 	p.folder, p.sticky = folder, false
 	if t.trusted(folder) {
 		return nil
 	}
-	st, ok := fi.Sys().(*syscall.Stat_t)
-	if !ok {
-		return refuse(ReasonUntrusted, "folder %s: its owner is unknown here", folder)
-	}
 	if st.Uid != 0 && st.Uid != t.uid {
 		return refuse(ReasonUntrusted, "folder %s belongs to %s, who could turn the path elsewhere: give it to root or list it in trusted_folders", folder, userName(st.Uid))
 	}
-	p.sticky = fi.Mode()&fs.ModeSticky != 0 && st.Uid == 0
+	p.sticky = st.Mode&syscall.S_ISVTX != 0 && st.Uid == 0
 	if p.sticky {
 		return nil
 	}
-	if fi.Mode().Perm()&0o002 != 0 {
+	if st.Mode&0o002 != 0 {
 		return refuse(ReasonUntrusted, "folder %s can be written by every user: take that right away or list it in trusted_folders", folder)
 	}
-	if fi.Mode().Perm()&0o020 != 0 && !slices.Contains(t.gids, st.Gid) {
+	if st.Mode&0o020 != 0 && !slices.Contains(t.gids, st.Gid) {
 		return refuse(ReasonUntrusted, "folder %s can be written by group %s, which is not ours: take that right away or list it in trusted_folders", folder, groupName(st.Gid))
 	}
 	return nil
@@ -170,19 +196,20 @@ func (t trust) enter(p *place, folder string) error {
 
 // link judges a symbolic link. Its folder was judged before; what remains is a
 // sticky folder, where anybody can leave a link.
-func (t trust) link(path string, fi fs.FileInfo) error {
+func (t trust) link(path string, st *syscall.Stat_t) error {
 	if t.trusted(path) {
 		return nil
 	}
-	if uid, _ := owner(fi); uid != 0 && uid != t.uid {
-		return refuse(ReasonUntrusted, "link %s belongs to %s, who could turn it elsewhere", path, userName(uid))
+	if st.Uid != 0 && st.Uid != t.uid {
+		return refuse(ReasonUntrusted, "link %s belongs to %s, who could turn it elsewhere", path, userName(st.Uid))
 	}
 	return nil
 }
 
 func (t trust) trusted(path string) bool {
 	return slices.ContainsFunc(t.folders, func(f string) bool {
-		return path == f || f == "/" || strings.HasPrefix(path, f+"/")
+		rest, below := strings.CutPrefix(path, f)
+		return below && (rest == "" || rest[0] == '/' || f == "/")
 	})
 }
 
