@@ -21,6 +21,9 @@ type Options struct {
 	// Progress is told how far a pass has come, often and from one goroutine at a
 	// time; it must return soon. nil: nobody is told. Agents have no passes.
 	Progress func(Progress)
+	// Settled, if set, is called once what a start takes is over, and again where a
+	// changed configuration takes another start.
+	Settled func()
 }
 
 // Agent runs the roles that its configuration gives it. Run is called once;

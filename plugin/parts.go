@@ -193,7 +193,7 @@ func (p *parts) run(ctx context.Context) error {
 	group.Go(func() error { return p.watchCertificates(ctx) })
 	group.Go(func() error { return p.findIssuers(ctx) })
 	group.Go(func() error { return p.measure(ctx) })
-	group.Go(func() error { trim(ctx); return nil })
+	group.Go(func() error { trim(ctx, p.options.Settled); return nil })
 	group.Go(func() error { return p.chronicle.run(ctx) })
 	group.Go(func() error { p.followCanaries(ctx); return nil })
 	if cfg.HasRole("deliver") {

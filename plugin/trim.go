@@ -18,8 +18,9 @@ const (
 
 // trim gives memory back to the system once a large piece of work is over, such
 // as a takeover: by itself Go keeps for minutes what it may need again, and an
-// agent has long hours with nothing to do. It ends with ctx.
-func trim(ctx context.Context) {
+// agent has long hours with nothing to do. The first work is the start, whose end
+// is told to settled, if set. It ends with ctx.
+func trim(ctx context.Context, settled func()) {
 	tick := time.NewTicker(trimEvery)
 	defer tick.Stop()
 	var trimmed, last uint64
@@ -30,7 +31,11 @@ func trim(ctx context.Context) {
 			return
 		}
 		now := allocated()
-		if now-trimmed >= trimAfter && now-last <= trimQuiet {
+		quiet, first := now-last <= trimQuiet, trimmed == 0
+		if quiet && first && settled != nil {
+			settled()
+		}
+		if quiet && (first || now-trimmed >= trimAfter) {
 			debug.FreeOSMemory()
 			now = allocated()
 			trimmed = now

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"reflect"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -13,11 +12,6 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin"
 )
-
-// garbage is how much of what is in use may be waiting to be freed, in percent
-// (Go's own default is 100). An agent holds thousands of certificates for months and
-// does little: memory is what it costs the node, and not the processor's time.
-const garbage = 20
 
 func agentCommand(e environment) *command {
 	c := newCommand(e, "agent [flags]", "Runs an agent until it is stopped", `
@@ -83,10 +77,7 @@ func runAgent(c *command, cfg *hclconfig.Config, load func() (*hclconfig.Config,
 		return c.failed(err)
 	}
 	defer figures.stop()
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(garbage)
-	}
-	agent, err := plugin.New(cfg, plugin.Options{Version: version, Logger: logger, Metrics: figures.Metrics})
+	agent, err := plugin.New(cfg, plugin.Options{Version: version, Logger: logger, Metrics: figures.Metrics, Settled: newHeapPace().settle})
 	if err != nil {
 		return c.failed(err)
 	}
