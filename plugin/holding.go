@@ -49,7 +49,8 @@ type holding struct {
 // of its files waits in lacking, and is no part of the rest until [complete]
 // found it.
 func (h *holding) take(p *plan, found []inventory.Certificate, problems []inventory.Problem) {
-	var whole, lacking []inventory.Certificate
+	whole := make([]inventory.Certificate, 0, len(found))
+	var lacking []inventory.Certificate
 	for _, c := range found {
 		if c.Issuer == nil {
 			c.Issuer = h.issuers.kept(c.ID, c.Leaf)

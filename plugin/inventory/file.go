@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -24,6 +25,7 @@ type seen[T any] struct {
 	value T
 	err   error
 	round int // of the last use
+	read  int // the round in which it was read
 }
 
 // pemFile is what is kept of a PEM with a certificate.
@@ -43,6 +45,7 @@ type files struct {
 	pems    map[string]*seen[pemFile]
 	others  map[string]*seen[certFile]
 	texts   map[string]*seen[string]
+	sharing sync.Mutex                   // of authors
 	authors map[string]*x509.Certificate // by DER: issuers are few and shared
 }
 
@@ -72,19 +75,26 @@ func forget[T any](known map[string]*seen[T], round int) {
 
 // pem is the leaf in a PEM and the issuer beside it, if it is there.
 func (f *files) pem(path string) (pemFile, error) {
-	return cached(f, f.pems, path, staple.MaxPEM, func(b []byte) (pemFile, error) {
-		bundle, err := staple.ParseBundle(b)
+	return cached(f, f.pems, path, f.readPEM)
+}
+
+// readPEM is pem of the file as it is now.
+func (f *files) readPEM(path string) (*seen[pemFile], error) {
+	return examine(f, path, staple.MaxPEM, func(b []byte) (pemFile, error) {
+		bundle, err := staple.ParseBundleKnowing(b, f.author)
 		if err != nil {
 			return pemFile{}, err
 		}
 		leaf, found := bundle.Leaf, staple.FindPair(bundle.Leaf, bundle.Others)
 		file := pemFile{
-			leaf: lean(leaf, nil), alone: len(bundle.Others) == 0,
-			id: staple.ID(leaf), names: staple.Names(leaf), mustStaple: staple.MustStaple(leaf),
+			alone: len(bundle.Others) == 0,
+			id:    staple.ID(leaf), names: staple.Names(leaf), mustStaple: staple.MustStaple(leaf),
 		}
 		if found != nil {
 			file.issuer = f.share(found.Issuer())
-			file.leaf = lean(leaf, file.issuer)
+		}
+		file.leaf = lean(leaf, file.issuer)
+		if found != nil {
 			file.pair = found.On(file.leaf, file.issuer)
 		}
 		return file, nil
@@ -121,12 +131,14 @@ func (f *files) certificates(path string) ([]*x509.Certificate, error) {
 }
 
 func (f *files) certFile(path string) (certFile, error) {
-	return cached(f, f.others, path, staple.MaxPEM, func(b []byte) (certFile, error) {
-		list, err := staple.ParseCertificates(b)
-		for i, c := range list {
-			list[i] = f.share(c)
-		}
-		return certFile{list, bytes.Contains(b, []byte("-----BEGIN"))}, err
+	return cached(f, f.others, path, func(path string) (*seen[certFile], error) {
+		return examine(f, path, staple.MaxPEM, func(b []byte) (certFile, error) {
+			list, err := staple.ParseCertificates(b)
+			for i, c := range list {
+				list[i] = f.share(c)
+			}
+			return certFile{list, bytes.Contains(b, []byte("-----BEGIN"))}, err
+		})
 	})
 }
 
@@ -135,7 +147,9 @@ const maxText = 32 << 20
 
 // text is a file of HAProxy's.
 func (f *files) text(path string) (string, error) {
-	return cached(f, f.texts, path, maxText, func(b []byte) (string, error) { return string(b), nil })
+	return cached(f, f.texts, path, func(path string) (*seen[string], error) {
+		return examine(f, path, maxText, func(b []byte) (string, error) { return string(b), nil })
+	})
 }
 
 // first is the first certificate of a PEM, which is all that HAProxy reads of
@@ -156,6 +170,8 @@ func (f *files) share(c *x509.Certificate) *x509.Certificate {
 	if c == nil {
 		return nil
 	}
+	f.sharing.Lock()
+	defer f.sharing.Unlock()
 	if known := f.authors[string(c.Raw)]; known != nil {
 		return known
 	}
@@ -163,27 +179,54 @@ func (f *files) share(c *x509.Certificate) *x509.Certificate {
 	return c
 }
 
-func cached[T any](f *files, known map[string]*seen[T], path string, limit int64, parse func([]byte) (T, error)) (T, error) {
-	if s := known[path]; s != nil {
-		fi, err := os.Stat(path)
-		if err == nil && s.file != (stamp{}) && s.file == stampOf(fi) {
-			s.round = f.round
-			return s.value, s.err
+// author is the certificate of these bytes if it is shared already.
+func (f *files) author(der []byte) *x509.Certificate {
+	f.sharing.Lock()
+	defer f.sharing.Unlock()
+	return f.authors[string(der)]
+}
+
+func cached[T any](f *files, known map[string]*seen[T], path string, again func(path string) (*seen[T], error)) (T, error) {
+	s := current(f, known[path], path)
+	if s == nil {
+		delete(known, path)
+		var err error
+		if s, err = again(path); err != nil {
+			var none T
+			return none, err
 		}
+		known[path] = s
 	}
-	delete(known, path)
+	s.round = f.round
+	return s.value, s.err
+}
+
+// current is s if the file is still the one that was read; nil if it may be
+// another. Within a round a file is read once: what happens to it meanwhile
+// makes another round.
+func current[T any](f *files, s *seen[T], path string) *seen[T] {
+	if s == nil || s.read == f.round {
+		return s
+	}
+	fi, err := os.Stat(path)
+	if err == nil && s.file != (stamp{}) && s.file == stampOf(fi) {
+		return s
+	}
+	return nil
+}
+
+// examine reads and parses a file. Several may be examined at a time.
+func examine[T any](f *files, path string, limit int64, parse func([]byte) (T, error)) (*seen[T], error) {
 	b, fi, err := read(path, limit)
 	if err != nil {
-		var none T
-		return none, err
+		return nil, err
 	}
-	s := &seen[T]{round: f.round}
+	s := &seen[T]{round: f.round, read: f.round}
 	s.value, s.err = parse(b)
 	if f.now().Sub(fi.ModTime()) > fresh {
 		s.file = stampOf(fi)
 	}
-	known[path] = s
-	return s.value, s.err
+	return s, nil
 }
 
 // stamp tells a file from another one, and from itself before a change.

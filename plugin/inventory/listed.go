@@ -99,6 +99,11 @@ func (l *look) text(job, path string, parse func(string) []error) {
 
 // addListed adds what HAProxy's files name and nothing has named before.
 func (l *look) addListed(job string, g *listing) {
+	named := make([]string, len(g.certs))
+	for i, c := range g.certs {
+		named[i] = c.path
+	}
+	l.files.ahead(named) // of a folder there is nothing to read
 	for _, c := range g.certs {
 		paths := []string{c.path}
 		if fi, err := os.Stat(c.path); err == nil && fi.IsDir() {
@@ -109,6 +114,7 @@ func (l *look) addListed(job string, g *listing) {
 			if paths, err = folder(c.path); err != nil {
 				l.problem(job, "", c.path, err)
 			}
+			l.files.ahead(paths)
 		} else if files := bundle(c.path); g.rules.bundles && len(files) > 0 {
 			paths = files
 		}

@@ -21,9 +21,9 @@ func Read(sources []Source) ([]Certificate, []Problem) {
 // reader is what stays between two looks at the same sources.
 type reader struct {
 	files  *files
-	last   map[place]Certificate // what the look before found
-	texts  map[string]string     // HAProxy's own files, as they were then
-	looked []string              // what HAProxy's files name, there or not: something may come to be there
+	last   map[place]*Certificate // what the look before found
+	texts  map[string]string      // HAProxy's own files, as they were then
+	looked []string               // what HAProxy's files name, there or not: something may come to be there
 }
 
 // place is a file within a job.
@@ -56,6 +56,7 @@ func (r *reader) read(sources []Source) ([]Certificate, []Problem) {
 				p.Job = s.Job
 				l.problems = append(l.problems, p)
 			}
+			l.files.ahead(paths)
 			for _, path := range paths {
 				if !l.paths[place{s.Job, path}] {
 					l.addFound(s.Job, path, "", listing)
@@ -63,6 +64,7 @@ func (r *reader) read(sources []Source) ([]Certificate, []Problem) {
 			}
 		}
 		l.addListed(s.Job, listing)
+		l.files.ahead(s.Discovered)
 		for _, path := range s.Discovered {
 			if path = filepath.Clean(path); !l.paths[place{s.Job, path}] {
 				before := len(l.certs)
@@ -74,9 +76,9 @@ func (r *reader) read(sources []Source) ([]Certificate, []Problem) {
 		}
 	}
 	r.texts = l.nextTexts
-	r.last = make(map[place]Certificate, len(l.certs))
-	for _, c := range l.certs {
-		r.last[place{c.Job, c.Path}] = c
+	r.last = make(map[place]*Certificate, len(l.certs))
+	for i := range l.certs {
+		r.last[place{l.certs[i].Job, l.certs[i].Path}] = &l.certs[i]
 	}
 	return l.certs, l.problems
 }
@@ -120,10 +122,11 @@ func (l *look) add(job string, s Single, g *listing) {
 	c, err := l.certificate(job, s, g)
 	if err != nil {
 		l.problem(job, s.Name, s.Path, err)
-		var kept bool
-		if c, kept = l.last[place{job, s.Path}]; !kept {
+		kept := l.last[place{job, s.Path}]
+		if kept == nil {
 			return
 		}
+		c = *kept
 		c.Name = s.Name
 	}
 	if c.OCSPFile == c.Path {

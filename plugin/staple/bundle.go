@@ -25,13 +25,23 @@ type Bundle struct {
 // ParseBundle reads a PEM file as HAProxy does: the first certificate is the leaf, the rest of the chain comes in any
 // order, text between blocks, keys and parameters are passed over. Keys are neither parsed nor kept. A block without
 // a proper end, a damaged leaf, no certificate at all or more than MaxPEM bytes are errors.
-func ParseBundle(data []byte) (Bundle, error) {
+func ParseBundle(data []byte) (Bundle, error) { return ParseBundleKnowing(data, nil) }
+
+// ParseBundleKnowing is ParseBundle for who reads many files with the same few issuers: known is asked, with the DER of
+// each later certificate, for what was parsed of these very bytes before; nil if nothing was.
+func ParseBundleKnowing(data []byte, known func(der []byte) *x509.Certificate) (Bundle, error) {
 	blocks, err := pemBlocks(data, pemCertificate, pemX509, pemTrusted)
 	if err != nil {
 		return Bundle{}, err
 	}
 	var b Bundle
 	for i, block := range blocks {
+		if i > 0 && known != nil {
+			if c := known(block.Bytes); c != nil {
+				b.Others = append(b.Others, c)
+				continue
+			}
+		}
 		c, err := parseBlock(block)
 		switch {
 		case err == nil && i == 0:
