@@ -149,13 +149,14 @@ func (s *starting) publish(this time.Time) {
 	}
 }
 
-// job is the node's job file.
+// job is the node's job file. With another data_dir the node is another one: the
+// name of the one before is taken for some minutes.
 func (s *starting) job() string {
 	s.b.Helper()
 	path := filepath.Join(s.dir, "job.hcl")
 	text := fmt.Sprintf(`
 roles     = ["deliver"]
-node_name = "node"
+node_name = "node%d"
 log_level = "warn"
 data_dir  = %q
 lock_dir  = %q
@@ -170,7 +171,7 @@ job "edge" {
     socket = %q
   }
 }
-`, s.data(), filepath.Join(s.dir, "lock"), s.server.Address(), s.folder(), s.haproxy.Socket())
+`, s.aside, s.data(), filepath.Join(s.dir, "lock"), s.server.Address(), s.folder(), s.haproxy.Socket())
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		s.b.Fatal(err)
 	}
