@@ -33,13 +33,16 @@ func newAviary(t *testing.T) *aviary {
 	events := a.script(t, "event", `cat >> "$1/events"`)
 	a.more = fmt.Sprintf("on_event {\n  command = [%q, %q]\n}\n", events, a.dir)
 	a.startFetcher(t, "fetcher", "min_delay = \"1s\"\n  max_delay = \"1s\"")
-	a.inJob = func(n *node) string {
-		return fmt.Sprintf("  connect = %q\n", n.haproxy.Address()) + canaryBlock("true", "false", "")
-	}
+	a.inJob = a.inNode
 	a.addNodes(t, 2, testca.IssueOptions{}, www, bird)
 	a.served(t, bird, "good")
 	a.looked(t, 2)
 	return a
+}
+
+// inNode is what a node's job has for the canary.
+func (a *aviary) inNode(n *node) string {
+	return fmt.Sprintf("  connect = %q\n", n.haproxy.Address()) + canaryBlock("true", "false", "")
 }
 
 // looked waits until so many nodes say that they look after the canary.

@@ -36,7 +36,7 @@ func startPrometheus(t *testing.T, targets ...string) *prometheus {
 	rules := readText(t, filepath.Join(monitoring, "alerts.yml"))
 	rules = regexp.MustCompile(`(?m)^ +for: .*\n`).ReplaceAllString(rules, "")
 	rules = regexp.MustCompile(`\[(15m|1h)\]`).ReplaceAllString(rules, "[10s]")
-	rules = strings.Replace(rules, "> 60", "> 1", 1)
+	rules = strings.NewReplacer("> 60", "> 1", "> 4500", "> 0").Replace(rules)
 	config := readText(t, filepath.Join(monitoring, "prometheus.yml"))
 	config = strings.NewReplacer("15s", "1s", `"127.0.0.1:8509"`, `"`+strings.Join(targets, `", "`)+`"`).Replace(config)
 	writeJob(t, filepath.Join(dir, "alerts.yml"), rules)
@@ -159,7 +159,9 @@ func TestAlerts(t *testing.T) {
 	c.startFetcher(t, "fetcher", "")
 	node, text := block()
 	c.more = text + fmt.Sprintf(fetcherJob, "min_delay = \"1s\"\n  max_delay = \"1s\"")
-	c.addNodes(t, 1, testca.IssueOptions{}, www)
+	canary := &aviary{cluster: c, dir: t.TempDir()}
+	c.inJob = canary.inNode
+	c.addNodes(t, 1, testca.IssueOptions{}, www, bird)
 	c.served(t, www, "good")
 	p := startPrometheus(t, fetcher, node, strings.TrimPrefix(usurper.URL, "http://"))
 	p.scrapes(t, 3)
@@ -168,6 +170,11 @@ func TestAlerts(t *testing.T) {
 	n := c.nodes[0]
 	certs := filepath.Join(n.dir, "certs")
 	c.hurry(t)
+	canary.begin(t, canary.hold(), "exit 1", "every = \"2h\"\n    within = \"1h\"")
+	p.fires(t, "CanaryFailed", "CanarySlow")
+	if now, err := p.firing(); err != nil || slices.Contains(now, "ConsulOCSPCertificateRevoked") {
+		t.Errorf("a canary alarms: %s, %v", now, err)
+	}
 	brief.issue(t, certs, testca.IssueOptions{}, "brief.example.test")
 	eventually(t, "the brief response", func() error {
 		if brief.requests.Load() == 0 {
