@@ -140,7 +140,7 @@ func (b *tab) until(script string) {
 		case <-again.C:
 		case <-over:
 			b.shoot("fault")
-			b.t.Fatalf("not in time: %s\n%s", script, value[string](b, `"hidden: " + document.hidden + "; " + document.body.innerText.slice(0, 300)`))
+			b.t.Fatalf("not in time: %s\n%s", script, value[string](b, `"hidden: " + document.hidden + "; " + (document.querySelector("dialog") || document.body).innerText.slice(-1500)`))
 		}
 	}
 }
@@ -166,10 +166,16 @@ func (b *tab) shoot(name string) {
 	}
 }
 
-// below scrolls what is open to its end, for a second picture, if there is more of it.
-func (b *tab) below() bool {
+// shootAll keeps a picture of all of a dialog, if one is open and PAGE_SHOTS says
+// where.
+func (b *tab) shootAll(name string, width, height int64) {
 	b.t.Helper()
-	return os.Getenv("PAGE_SHOTS") != "" && value[bool](b, `(d => d && d.scrollHeight > d.clientHeight && (d.scrollTop = d.scrollHeight, true))(document.querySelector("dialog"))`)
+	if os.Getenv("PAGE_SHOTS") == "" || !value[bool](b, `!!document.querySelector("dialog")`) {
+		return
+	}
+	b.size(width, value[int64](b, `document.querySelector("dialog").scrollHeight`))
+	b.shoot(name)
+	b.size(width, height)
 }
 
 // labels are the certificates or nodes in sight, from the top.
@@ -241,7 +247,7 @@ func served(t *testing.T, now *atomic.Pointer[record.Snapshot]) http.Handler {
 	ok := func(context.Context) Health { return Health{OK: true} }
 	return Handler(t.Context(), HandlerOptions{
 		Read: func(context.Context) (*Report, error) { return FromSnapshot(now.Load(), time.Now()), nil },
-		Live: ok, Ready: ok, Own: owned, Here: looked, Responders: askedBefore(),
+		Live: ok, Ready: ok, Own: owned, Here: looked, History: keptOf, Responders: askedBefore(),
 	})
 }
 

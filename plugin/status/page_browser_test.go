@@ -121,24 +121,27 @@ func axeOnPage(t *testing.T, b *tab) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dialog := "#timeline/" + record.Checksum(fmt.Append(nil, 3))
+	// Of one certificate there is all, unfolded; the other has no history.
+	dialog, bare := "#timeline/"+record.Checksum(fmt.Append(nil, 3)), "#timeline/"+record.Checksum(fmt.Append(nil, 5))
 	for _, width := range []int64{1280, 360} {
 		b.size(width, 740)
 		for _, scheme := range []string{"light", "dark"} {
 			b.scheme(scheme)
-			for _, part := range []string{"#timeline", "#matrix", "#nodes", "#responders", dialog, "#nodes/haproxy-001.eu"} {
+			for _, part := range []string{"#timeline", "#matrix", "#nodes", "#responders", bare, dialog, "#nodes/haproxy-001.eu"} {
 				b.goTo(part)
 				if part == dialog {
-					b.until(`document.querySelector("dialog")?.textContent.match(/looked.*half within/s)`)
+					b.until(`document.querySelector("dialog")?.textContent.match(/looked.*half within.*122 signed responses are kept/s)`)
+					b.run(chromedp.Evaluate(`document.querySelector("dialog details").open = true`, nil))
+				}
+				if part == bare {
+					b.until(`document.querySelector("dialog")?.textContent.includes("no responses of this certificate are kept here")`)
 				}
 				if strings.Contains(part, "/") {
 					b.until(`document.querySelector("dialog[open]")?.getAnimations().length === 0`)
 				}
 				name := fmt.Sprintf("%s-%s-%d", strings.NewReplacer("#", "", "/", "-").Replace(part[:min(len(part), 16)]), scheme, width)
 				b.shoot(name)
-				if b.below() {
-					b.shoot(name + "-below")
-				}
+				b.shootAll(name+"-whole", width, 740)
 				b.run(chromedp.Evaluate(string(axe)+"; 0", nil))
 				b.run(chromedp.Evaluate(`axe.run(document, {resultTypes: ["violations"]}).then(r => { window.found = r.violations.map(v => v.id + ": " + v.help + ": " + v.nodes.slice(0, 3).map(n => n.html.slice(0, 200) + " " + n.failureSummary).join("; ")) }); 0`, nil))
 				b.until(`window.found`)

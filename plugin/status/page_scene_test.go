@@ -2,8 +2,10 @@ package status
 
 import (
 	"context"
+	"fmt"
 	"time"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
 
@@ -47,4 +49,33 @@ func looked(_ context.Context, id string) (Here, error) {
 	file, haproxy, client := newer, older, Truth{Place: "client", Says: "error", Error: "dial tcp 127.0.0.1:443: connect: connection refused"}
 	file.Place, haproxy.Place = "file", "haproxy blue"
 	return NewHere("haproxy-000.eu", now, []Truths{{ID: id, Job: "edge", Name: "site", Truths: []Truth{file, haproxy, client}}}), nil
+}
+
+// keptOf is what that agent keeps of the certificates but every other one.
+func keptOf(_ context.Context, id string, _ time.Time, most int) (*History, error) {
+	if id[0] >= '8' {
+		return nil, nil
+	}
+	h, now := NewHistory(id, time.Now()), time.Now()
+	h.Kept = 122
+	for i := range most {
+		made := now.Add(-time.Duration(i) * 84 * time.Hour)
+		r := KeptResponse{SHA256: id, Verified: true, Status: "good", ThisUpdate: made, NextUpdate: made.Add(7 * day), Signer: "CN=Test CA", DER: []byte("DER")}
+		if i == 2 {
+			r.Verified, r.Status, r.Error = false, "", "it was changed: its SHA-256 is another one"
+		}
+		var places []record.Stapled
+		for n := range 30 - i {
+			s := record.Stapled{Node: fmt.Sprintf("haproxy-%03d.eu", n), At: made.Add(time.Duration(n) * time.Second), How: record.HowTold}
+			if n == 0 {
+				s.How, s.Target = record.HowFile, "/etc/haproxy/certs/www.pem.ocsp"
+			}
+			if n == 3 {
+				s.How, s.After, s.Datacenter = record.HowSeen, made, "dc2"
+			}
+			places = append(places, s)
+		}
+		h.Add(r, record.Kept{Kept: made, Stapled: places})
+	}
+	return h, nil
 }

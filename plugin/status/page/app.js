@@ -10,6 +10,7 @@ import { Responders } from "./responders.js";
 import { Timeline, windows } from "./timeline.js";
 
 const pause = 5_000; // between two questions; ten times as long as an answer took, if that is more
+const seldom = 60_000; // what is kept as evidence changes seldom
 const views = { timeline: "Timeline", matrix: "Matrix", nodes: "Nodes", responders: "Responders" };
 
 const address = new URL("feed.js", import.meta.url);
@@ -56,10 +57,17 @@ function usePlace() {
   return at;
 }
 
+// forget drops what was told of certificates that are not shown any more.
+function forget(state, paths) {
+  for (const part of Object.values(state)) {
+    for (const path of Object.keys(part)) if (path.includes("/") && !paths.includes(path)) delete part[path];
+  }
+}
+
 // useFeed asks again and again for what is shown, while somebody looks.
 function useFeed(paths) {
   const [, drawn] = useReducer((n) => n + 1, 0);
-  const state = useRef({ extra: {}, errors: {} }).current;
+  const state = useRef({ extra: {}, errors: {}, notBefore: {} }).current;
   useEffect(() => {
     let timer = 0;
     let over = false;
@@ -68,6 +76,8 @@ function useFeed(paths) {
       const began = performance.now();
       if (!document.hidden) {
         for (const path of paths) {
+          if (began < state.notBefore[path]) continue;
+          if (path.startsWith("history/")) state.notBefore[path] = began + seldom;
           try {
             const got = await ask(path);
             if (over) return;
@@ -84,6 +94,7 @@ function useFeed(paths) {
       if (!over) timer = setTimeout(turn, Math.max(pause, 10 * (performance.now() - began)));
     };
     const seen = () => !document.hidden && turn();
+    forget(state, paths);
     turn();
     document.addEventListener("visibilitychange", seen);
     return () => ((over = true), clearTimeout(timer), document.removeEventListener("visibilitychange", seen));
@@ -142,7 +153,8 @@ function App() {
   const certificates = view === "timeline" || view === "matrix";
   const one = certificates && /^[0-9a-f]{64}$/.test(what) ? "staples/" + what : "";
   const truths = one.replace("staples", "truths");
-  if (one) paths.push(one, truths);
+  const history = one.replace("staples", "history") + "?limit=10";
+  if (one) paths.push(one, truths, history);
   if (one || view === "responders") paths.push("responders");
   const { extra, errors } = useFeed(paths);
   const now = useClock();
@@ -188,7 +200,7 @@ function App() {
         ? html`<${Responders} asking=${extra.responders} now=${now} link=${link} open=${(r) => (choose({ ...choice, state: "", must: false, text: r.host }), go("timeline"))} />`
         : html`<p class="none">${errors.responders || "Asking …"}</p>`)}
     </main>
-    ${staple && html`<${Certificate} key=${what} s=${staple} told=${extra[one]} error=${errors[one]} here=${extra[truths]} notHere=${errors[truths]} asking=${extra.responders} noAsking=${errors.responders} link=${link} now=${now} close=${() => go(view)} />`}
+    ${staple && html`<${Certificate} key=${what} s=${staple} told=${extra[one]} error=${errors[one]} here=${extra[truths]} notHere=${errors[truths]} history=${extra[history]} noHistory=${errors[history]} asking=${extra.responders} noAsking=${errors.responders} link=${link} now=${now} close=${() => go(view)} />`}
     ${node && html`<${Node} key=${what} n=${node} link=${link} now=${now} close=${() => go(view)} />`}`;
 }
 

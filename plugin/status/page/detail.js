@@ -4,6 +4,7 @@ import { axis, Bar, extentOf } from "./timeline.js";
 import { troubleText } from "./nodes.js";
 import { Behaviour } from "./responders.js";
 import { Truths } from "./truths.js";
+import { History } from "./history.js";
 import { Verification } from "./verification.js";
 import { State } from "./words.js";
 import { ago, left, meaning, plural, utc, why } from "./model.js";
@@ -23,7 +24,7 @@ function Dialog({ title, close, children }) {
 const fact = (name, value) => value && html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
 const moment = (at, now) => at > 0 && `${utc(at)}, ${ago(at, now)}`;
 
-export function Certificate({ s, told, error, here, notHere, asking, noAsking, now, close, link }) {
+export function Certificate({ s, told, error, here, notHere, asking, noAsking, history, noHistory, now, close, link }) {
   const nodes = told?.nodes;
   return html`<${Dialog} title=${s.label} close=${close}>
     <p class="lead"><${State} is=${s.state} /> ${meaning[s.state]}${s.must_staple && html` <em class="must">must-staple</em>`}</p>
@@ -46,6 +47,7 @@ export function Certificate({ s, told, error, here, notHere, asking, noAsking, n
     <${Truths} here=${here} error=${notHere} others=${nodes} now=${now} link=${link} />
     <${Verification} of=${told?.verification} />
     <${Behaviour} asking=${asking} error=${noAsking} hosts=${told?.responders} url=${s.responder} now=${now} link=${link} />
+    <${History} of=${history} error=${noHistory} now=${now} />
     <h3>Nodes</h3>
     ${error && html`<p class="none">${error}</p>`}
     ${!nodes && !error && html`<p class="none">Asking …</p>`}

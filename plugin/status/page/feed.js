@@ -6,6 +6,7 @@ const known = new Map(); // id -> all that was told of it
 async function ask(path) {
   const answer = await fetch("../v1/" + path, { signal: AbortSignal.timeout(30_000) });
   const body = await answer.json();
+  body.clock = Date.parse(answer.headers.get("date") || "") || 0;
   if (!answer.ok) throw new Error(body.error || "the agent answers " + answer.status);
   if (body.format !== 1) throw new Error("the agent was replaced by one of another format: load this page again");
   return body;

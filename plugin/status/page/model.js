@@ -28,7 +28,7 @@ export class Known {
 
   take({ report, changed, gone }) {
     this.report = report;
-    this.offset = Date.parse(report.now) - Date.now();
+    this.offset = (report.clock || Date.parse(report.now)) - Date.now();
     if (!changed.length && !gone.length) return;
     for (const s of changed) this.all.set(s.id, s);
     for (const id of gone) this.all.delete(id);

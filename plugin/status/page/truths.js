@@ -25,7 +25,7 @@ export function Truths({ here, error, now, others, link }) {
   return html`<h3>On this node</h3>
     ${!here && html`<p class="none">${error || "Looking …"}</p>`}
     ${here?.files.map(
-      (f) => html`<p class=${f.agree ? "none" : "differ"}>${verdict(f)}${here.files.length > 1 && ` for ${f.job}/${f.name}`}. ${here.node} looked ${ago(time(here.at), now)}.</p>
+      (f) => html`<p class=${f.agree ? "none" : "differ"}>${verdict(f)}${here.files.length > 1 && ` for ${f.job}/${f.name}`}. ${here.node} looked ${ago(Math.min(time(here.at), now), now)}.</p>
         <table><thead><tr><th scope="col">Place</th><th scope="col">Says</th><th scope="col">Response</th></tr></thead>
         <tbody>${f.truths.map(
           (t) => html`<tr key=${t.place}><th scope="row">${title(t.place)}</th><td><${Verdict} is=${t.says} /></td><td>${says(t, now)}</td></tr>`,
