@@ -46,6 +46,9 @@ func (p *parser) checkCanary(b *block, j *Job, c *Canary) {
 		}
 		p.invalid("certificate", b.place("certificate"), text+fmt.Sprintf(" Add a block certificate %q { path = … }, or name one of: %s.", c.Certificate, strings.Join(names, ", ")))
 	}
+	if own := j.certificate(c.Certificate); j.Fetch.Off() || own != nil && own.Fetch.Off() {
+		p.fail(b.at, "A canary that nobody asks about", "Fetching is switched off for it by responder = [\"\"]: that it is revoked would never be known. Remove that, or name the CA's responder.")
+	}
 	for _, h := range j.HAProxy {
 		if h.OnRevoked != "staple" {
 			p.fail(b.at, "A canary that clients never see",

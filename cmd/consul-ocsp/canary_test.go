@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/consul-ocsp/consul-ocsp/consul/consultest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/event"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/status"
@@ -27,9 +28,15 @@ type aviary struct {
 
 // newAviary starts two nodes that look after the canary, and a fetching agent that
 // does not know of it yet.
-func newAviary(t *testing.T) *aviary {
+func newAviary(t *testing.T, o ...consultest.Option) *aviary {
 	t.Helper()
-	a := &aviary{cluster: newCluster(t, newAuthority(t, testca.ResponderOptions{})), dir: t.TempDir()}
+	a := &aviary{cluster: newCluster(t, newAuthority(t, testca.ResponderOptions{}), o...), dir: t.TempDir()}
+	if len(o) > 0 {
+		a.tokens["fetcher"] = a.consul.CreateToken(t, policy(leaderRules, a.consul.Node(), ""))
+		for _, name := range []string{"node-1", "node-2"} {
+			a.tokens[name] = a.consul.CreateToken(t, policy(nodeRules, name, ""))
+		}
+	}
 	events := a.script(t, "event", `cat >> "$1/events"`)
 	a.more = fmt.Sprintf("on_event {\n  command = [%q, %q]\n}\n", events, a.dir)
 	a.startFetcher(t, "fetcher", "min_delay = \"1s\"\n  max_delay = \"1s\"")
@@ -173,7 +180,7 @@ func all(c status.Canary) error {
 // new certificate, and they see that. Nobody is alarmed, then or afterwards.
 func TestCanaryIsMeasured(t *testing.T) {
 	t.Parallel()
-	a := newAviary(t)
+	a := newAviary(t, consultest.WithACL()) // nobody has more rights than without a canary
 	old := staple.ID(issuedAs(t, a.cluster, []string{bird})[bird].Leaf)
 	install := ""
 	for _, n := range a.nodes {

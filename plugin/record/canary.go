@@ -101,6 +101,9 @@ const (
 	maxCanaryError    = 200
 	maxCanaryFailures = 20
 	maxCanary         = 512 << 10
+	// mostCanary is what is written: in base64 it is below Consul's limit for a
+	// transaction.
+	mostCanary = 360 << 10
 )
 
 // Active reports whether the round goes on.
@@ -131,7 +134,31 @@ func (c Canary) Encode() ([]byte, error) {
 		c.Unready = &unready
 	}
 	c.Replaced = c.Replaced[max(0, len(c.Replaced)-MaxReplaced):]
-	return encode("canary", c)
+	b, err := encode("canary", c)
+	if err == nil && len(b) > mostCanary {
+		// Five hundred nodes with long names and much to say: the figures stay.
+		c.Round = c.Round.wordless()
+		if c.Last != nil {
+			last := c.Last.wordless()
+			c.Last = &last
+		}
+		if b, err = encode("canary", c); err == nil && len(b) > mostCanary {
+			c.Last = nil
+			b, err = encode("canary", c)
+		}
+	}
+	return b, err
+}
+
+// wordless is the round without what its nodes say.
+func (r CanaryRound) wordless() CanaryRound {
+	nodes := make(map[string]CanaryNode, len(r.Nodes))
+	for name, n := range r.Nodes {
+		n.Error = ""
+		nodes[name] = n
+	}
+	r.Nodes = nodes
+	return r
 }
 
 func (r CanaryRound) bounded() CanaryRound {

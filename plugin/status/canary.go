@@ -176,7 +176,7 @@ func (r *Report) canaryTable(o TableOptions) *table {
 			notes = append(notes, "a round goes on: "+c.Phase)
 		}
 		for _, f := range c.Failures {
-			notes = append(notes, f.Reason+since(f.At, o.Local)+": "+f.Error)
+			notes = append(notes, f.Reason+at(f.At.In(o.Local))+": "+f.Error)
 		}
 		t.rows = append(t.rows, row{cells: cells, notes: notes})
 	}

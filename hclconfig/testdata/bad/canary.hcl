@@ -17,7 +17,8 @@ job "edge" {
 }
 job "short" {
   certificate "canary" {
-    path = "/etc/haproxy/short.pem"
+    path      = "/etc/haproxy/short.pem"
+    responder = [""]
   }
   canary {
     certificate = "canary"
