@@ -7,7 +7,11 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/hashicorp/go-hclog"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
@@ -123,15 +127,49 @@ func (t *haproxyTarget) Commit(ctx context.Context, last bool) (writer.Commitmen
 		}
 		return writer.Commitment{}, nil
 	}
-	t.logger.Info("reloading HAProxy", "target", t.name, "socket", t.socket, "certificates", t.count())
+	level := hclog.Info
+	if t.failing.times > 0 {
+		level = hclog.Debug
+	}
+	t.logger.Log(level, "reloading HAProxy", "target", t.name, "socket", t.socket, "certificates", t.count())
 	err = t.client.Reload(ctx)
 	t.note()
 	done(err)
+	t.failing.log(t, string(haproxy.KindOf(err)), err)
 	if err != nil {
-		t.logger.Error("HAProxy was not reloaded and goes on with what it has", "target", t.name, "reason", haproxy.KindOf(err), "error", err)
 		return writer.Commitment{}, failure(err)
 	}
 	return writer.Commitment{Done: true, Wrong: t.check(ctx)}, nil
+}
+
+// reloadFailing is what the log was told of reloads that fail: the next one fails
+// the same way as a rule, a minute later. It belongs to the target's teller.
+type reloadFailing struct {
+	said  []string // the reasons
+	since time.Time
+	times int // in a row
+}
+
+// log says that a reload failed, where that or why is news, and the first that
+// does not.
+func (f *reloadFailing) log(t *haproxyTarget, reason string, err error) {
+	now := t.reload.now()
+	switch {
+	case err == nil && f.times > 0:
+		t.logger.Info("HAProxy is reloaded again", "target", t.name, "was", strings.Join(f.said, ","), "failures", f.times, "after", now.Sub(f.since).Round(time.Second))
+		*f = reloadFailing{}
+	case err == nil:
+	default:
+		level := hclog.Debug
+		if !slices.Contains(f.said, reason) {
+			level, f.said = hclog.Error, append(f.said, reason)
+		}
+		if f.times == 0 {
+			f.since = now
+		}
+		f.times++
+		t.logger.Log(level, "HAProxy was not reloaded and goes on with what it has", "target", t.name, "reason", reason, "error", err)
+	}
 }
 
 // due tells whether something presses, and whether it is urgent.
@@ -209,7 +247,11 @@ func (t *haproxyTarget) note() {
 	if err == nil {
 		err = os.Chtimes(t.reload.mark, now, now)
 	}
-	if err != nil {
-		t.logger.Warn("the time of the last reload is not kept", "reason", writer.ReasonStore, "error", err)
+	level := hclog.Warn
+	if t.unmarked {
+		level = hclog.Debug // it was said
+	}
+	if t.unmarked = err != nil; t.unmarked {
+		t.logger.Log(level, "the time of the last reload is not kept", "target", t.name, "reason", writer.ReasonStore, "error", err)
 	}
 }

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
@@ -163,6 +164,43 @@ func TestFailedReloadSaysWhy(t *testing.T) {
 	}
 	if worker(t, to) != epoch {
 		t.Error("the worker changed")
+	}
+}
+
+// A reload that fails every hour of a day makes one error, and one line when it
+// works again.
+func TestReloadThatFailsAllDay(t *testing.T) {
+	r, other := rehearse(t), rehearse(t)
+	h := haproxytest.Start(t, haproxytest.Options{Certs: []string{r.issued.Path}, MasterWorker: true})
+	to := target(t, h.MasterSocket(), "auto")
+	var log bytes.Buffer
+	now := time.Now()
+	to.logger, to.reload.now = hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Info}), func() time.Time { return now }
+	s := other.staple(t, time.Minute, other.issued.Path+".ocsp")
+	config, err := os.ReadFile(h.ConfigFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(h.ConfigFile(), append(config, "\tbogus\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 24 {
+		now = now.Add(time.Hour + time.Minute)
+		if how, err := told(t, to, s); writer.ReasonOf(err) != string(haproxy.KindReloadFailed) {
+			t.Fatalf("%s, %v", how, err)
+		}
+	}
+	if got := log.String(); strings.Count(got, "\n") != 2 || strings.Count(got, "[ERROR]") != 1 {
+		t.Errorf("in a day:\n%s", got)
+	}
+	log.Reset()
+	h.SetCerts(r.issued.Path, other.issued.Path)
+	now = now.Add(2 * time.Hour)
+	if how, err := told(t, to, s); how != writer.Reloaded || err != nil {
+		t.Errorf("%s, %v", how, err)
+	}
+	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "HAProxy is reloaded again") || !strings.Contains(got, "failures=24") {
+		t.Errorf("afterwards:\n%s", got)
 	}
 }
 

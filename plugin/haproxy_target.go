@@ -32,6 +32,9 @@ type haproxyTarget struct {
 	discover bool
 	reload   reloadRules
 	strict   *strictness
+	// failing and unmarked are what the log knows of reloads.
+	failing  reloadFailing
+	unmarked bool
 	logger   hclog.Logger
 
 	mu      sync.Mutex

@@ -35,6 +35,13 @@ func (t *turns) complain(target *haproxyTarget, err error) {
 	}
 }
 
+// answered has the next complaint be news again.
+func (t *turns) answered() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.said = ""
+}
+
 // take asks for a turn, and does not wait for it. done is nil if there is none
 // now; an error says why that may last. Who has a turn calls done with what came
 // of the reload.
@@ -49,6 +56,9 @@ func (t *turns) take(ctx context.Context, target *haproxyTarget, urgent bool) (d
 	ok, stopped := false, (*record.ReloadFailure)(nil)
 	if err == nil {
 		ok, stopped, err = t.client.TakeReload(ask, me, target.reload.most, urgent)
+	}
+	if err == nil {
+		t.answered()
 	}
 	switch {
 	case err != nil && urgent:

@@ -33,7 +33,7 @@ type complaint struct {
 	next time.Time
 	step time.Duration
 	// ended says that the log knows of a staple that ended, alone that it knows
-	// that the host is left alone.
+	// that the host is left alone, or data_dir fails.
 	ended, alone bool
 }
 
@@ -94,6 +94,9 @@ func (t *turn) complain(now time.Time, quick bool) {
 		t.f.sumUp(c, it.reason, now)
 	}
 }
+
+// mentioned reports whether the log has a line about this certificate's failures.
+func (f *failing) mentioned() bool { return f != nil && (len(f.said) > 0 || f.hinted) }
 
 // sumUp logs how a host's certificates stand. The caller holds mu.
 func (f *Fetcher) sumUp(c *complaint, reason string, now time.Time) {
@@ -161,6 +164,65 @@ func (f *Fetcher) saysBack(host string) {
 		level, c.alone = hclog.Info, false
 	}
 	f.c.Logger.Log(level, "responder answers again", "host", host)
+}
+
+// saysDiskFails logs that data_dir fails for a certificate: it does so for every
+// other, too. The caller does not hold mu.
+func (f *Fetcher) saysDiskFails(level hclog.Level, message string, target Target, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := f.c.Now()
+	if f.disk == nil || f.disk.failing == 0 && now.Sub(f.disk.last).Abs() > calm {
+		f.disk = &complaint{since: now}
+	}
+	if f.disk.failing == 0 {
+		f.disk.since = now
+	}
+	f.disk.last, f.disk.failing = now, 1
+	allowed, last := f.disk.line()
+	if !allowed {
+		level = hclog.Debug
+	} else if f.disk.alone = true; last {
+		message += "; more failures of this kind are logged at debug level"
+	}
+	f.c.Logger.Log(level, message, "certificate", target.label(), "id", target.ID, "reason", Stored, "error", err)
+}
+
+// saysDiskWorks logs that data_dir works again, where the log knows that it did
+// not.
+func (f *Fetcher) saysDiskWorks() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.disk == nil || f.disk.failing == 0 {
+		return
+	}
+	f.disk.failing, f.disk.last = 0, f.c.Now()
+	if f.disk.alone {
+		f.disk.alone = false
+		f.c.Logger.Info("responses can be stored again", "after", f.c.Now().Sub(f.disk.since).Round(time.Second))
+	}
+}
+
+// fineLines is how many lines of what went well are written at a time, and again
+// after so long: whoever has thousands of certificates gets them one day.
+const (
+	fineLines = 20
+	fineAfter = 10 * time.Minute
+)
+
+// fine is the level at which the log has news of what went well, and what it says
+// of those that follow. The caller holds mu.
+func (f *Fetcher) fine() (level hclog.Level, more string) {
+	if now := f.c.Now(); now.Sub(f.fineSince).Abs() > fineAfter {
+		f.fineSince, f.fineSaid = now, 0
+	}
+	if f.fineSaid++; f.fineSaid > fineLines {
+		return hclog.Debug, ""
+	}
+	if f.fineSaid == fineLines {
+		more = "; more of this is logged at debug level"
+	}
+	return hclog.Info, more
 }
 
 // forgetComplaints drops those about hosts that no target has. The caller holds

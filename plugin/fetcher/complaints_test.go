@@ -1,6 +1,8 @@
 package fetcher
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -32,15 +34,17 @@ func logged(s *scene) *lines {
 	return log
 }
 
-// TestADeadResponderMakesAHandfulOfLines has 100 certificates of one responder
-// that fails for a day in one way or another. Half of the staples end meanwhile.
+// TestADeadResponderMakesAHandfulOfLines has certificates of one responder that
+// fails for a day in one way or another, usually 100. Half of the staples end
+// meanwhile. When it is back, that is a handful of lines, too.
 func TestADeadResponderMakesAHandfulOfLines(t *testing.T) {
 	t.Parallel()
 	refused := func(r responder.Request, n int64) (*responder.Answer, error) {
 		return nil, &responder.Failure{Reason: responder.Refused, URL: r.URL, Requests: 1}
 	}
+	sizes := map[string]int{"one certificate": 1, "a thousand certificates": 1000}
 	for name, fail := range map[string]func(responder.Request, int64) (*responder.Answer, error){
-		"refused": refused,
+		"one certificate": refused, "a thousand certificates": refused,
 		"slow": func(r responder.Request, _ int64) (*responder.Answer, error) {
 			time.Sleep(10 * time.Second)
 			return nil, &responder.Failure{Reason: responder.Timeout, URL: r.URL, Requests: 1}
@@ -67,7 +71,8 @@ func TestADeadResponderMakesAHandfulOfLines(t *testing.T) {
 				var n atomic.Int64
 				dead.Store(true)
 				var targets []Target
-				for i := range 100 {
+				size := cmp.Or(sizes[name], 100)
+				for i := range size {
 					target := s.target(fmt.Sprintf("c%03d", i), "http://dead.example.com")
 					s.answer(target, func(r responder.Request) (*responder.Answer, error) {
 						if dead.Load() {
@@ -76,7 +81,7 @@ func TestADeadResponderMakesAHandfulOfLines(t *testing.T) {
 						return s.good(target.Leaf.SerialNumber, 24*time.Hour), nil
 					})
 					left := 12 * time.Hour
-					if i%2 == 0 {
+					if i%2 == 1 {
 						left = 72 * time.Hour
 					}
 					s.store(target, testca.Answer{ThisUpdate: time.Now().Add(-left), NextUpdate: time.Now().Add(left)})
@@ -88,25 +93,61 @@ func TestADeadResponderMakesAHandfulOfLines(t *testing.T) {
 				synctest.Wait()
 				all := log.take()
 				got := loud(all)
-				if len(got) < 4 || len(got) > 12 {
+				if len(got) < 3 || len(got) > 12 {
 					t.Errorf("%d lines in a day:\n%s", len(got), strings.Join(got, ""))
 				}
 				if info := strings.Count(all, "\n") - len(got); info > 2 {
 					t.Errorf("%d lines at info:\n%s", info, all)
 				}
-				if !strings.Contains(all, "[ERROR]") || !strings.Contains(all, "certificates=100 without_staple=50") {
+				if !strings.Contains(all, "[ERROR]") || !strings.Contains(all, fmt.Sprintf("certificates=%d without_staple=%d", size, (size+1)/2)) {
 					t.Errorf("nothing of staples that ended:\n%s", all)
 				}
 				dead.Store(false)
 				time.Sleep(2 * time.Hour)
 				synctest.Wait()
 				all = log.take()
-				if len(loud(all)) > 0 || strings.Count(all, "well again: host=dead.example.com certificates=100 failed_for=") != 1 {
+				if well := fmt.Sprintf("well again: host=dead.example.com certificates=%d failed_for=", size); len(loud(all)) > 0 ||
+					size > 1 && strings.Count(all, well) != 1 || strings.Count(all, "\n") > fineLines+3 {
 					t.Errorf("after it is back:\n%s", all)
 				}
 			})
 		})
 	}
+}
+
+// TestAFullDiskMakesAHandfulOfLines has a data_dir that takes nothing for a day, in
+// which responses come every hour: the log knows when it begins and when it ends,
+// and of the responses themselves the first few.
+func TestAFullDiskMakesAHandfulOfLines(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		log := logged(s)
+		s.memory.storeErr = errors.New("no space left on device")
+		var targets []Target
+		for i := range 60 {
+			targets = append(targets, s.target(fmt.Sprintf("c%03d", i)))
+		}
+		s.f.Set(targets)
+		s.run(s.f)
+		time.Sleep(24 * time.Hour)
+		synctest.Wait()
+		all := log.take()
+		if got := loud(all); len(got) != mostLines || !strings.Contains(got[2], "more failures of this kind") || !strings.Contains(got[0], "reason="+Stored) {
+			t.Errorf("%d lines:\n%s", len(got), strings.Join(got, ""))
+		}
+		if n := strings.Count(all, "\n"); n > mostLines+fineLines {
+			t.Errorf("%d lines in a day:\n%s", n, all)
+		}
+		s.memory.mu.Lock()
+		s.memory.storeErr = nil
+		s.memory.mu.Unlock()
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		if all := log.take(); strings.Count(all, "\n") != 1 || !strings.Contains(all, "responses can be stored again") {
+			t.Errorf("afterwards:\n%s", all)
+		}
+	})
 }
 
 // TestANewCertificateIsNotYetKnown has a responder that does not know a

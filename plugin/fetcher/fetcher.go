@@ -44,6 +44,9 @@ type Fetcher struct {
 	deliveries map[string][]*delivery
 	// complaints, remarks and clocks are what was logged of responder hosts.
 	complaints map[string]*complaint
+	disk       *complaint // about data_dir; nil: none yet
+	fineSince  time.Time  // see fine
+	fineSaid   int
 	remarks    map[string][]string
 	clocks     map[string]Clock
 }

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
@@ -54,6 +56,8 @@ type turn struct {
 	freshUntil time.Time
 	// wasRevoked says that what was held before said so.
 	wasRevoked bool
+	// hadNone says that nothing was held before.
+	hadNone bool
 	// forced are those who wait for what comes of the turn; with any it asks
 	// whatever speaks against it. delivery is what they wait for besides.
 	forced   []func(Result)
@@ -111,7 +115,7 @@ func (t *turn) read() {
 	if unread := (*fs.PathError)(nil); errors.As(err, &unread) {
 		// What is there may be newer than what a responder says now: it stays, and
 		// is read next time.
-		t.f.c.Logger.Warn("stored response can't be read", "certificate", t.target.label(), "id", t.target.ID, "reason", Stored, "error", err)
+		t.f.saysDiskFails(hclog.Warn, "stored response can't be read", t.target, err)
 		t.askOrRest()
 		return
 	}
@@ -174,6 +178,7 @@ func (t *turn) received(st record.Staple) {
 	t.f.mu.Lock()
 	held, replace := t.it.held, t.it.replace
 	t.f.mu.Unlock()
+	t.hadNone = held == nil
 	t.wasRevoked = held != nil && held.status == string(staple.Revoked)
 	if held != nil && !st.Meta.Supersedes(held.meta()) {
 		reason := ""
@@ -230,10 +235,10 @@ func (t *turn) keep(st record.Staple, replace bool) bool {
 	}
 	if err != nil {
 		t.stored = false // what the store has is older: this is to be kept here
-		t.f.c.Logger.Error("response could not be stored; it is published all the same",
-			"certificate", t.target.label(), "id", st.ID, "reason", Stored, "error", err)
+		t.f.saysDiskFails(hclog.Error, "response could not be stored; it is published all the same", t.target, err)
 		return true
 	}
+	t.f.saysDiskWorks()
 	t.stored = changed
 	if !changed {
 		// Something newer came into the store past us: it is read next time.

@@ -33,7 +33,8 @@ func (t *turn) rest(outcome, reason string) {
 		if reason != "" {
 			args = append(args, "reason", reason)
 		}
-		t.f.c.Logger.Info("nothing to fetch", args...)
+		level, more := t.f.fine()
+		t.f.c.Logger.Log(level, "nothing to fetch"+more, args...)
 	}
 	t.recovered()
 	t.end(Result{Outcome: outcome, Reason: reason}, time.Time{})
@@ -62,9 +63,9 @@ func (t *turn) next(h history) time.Time {
 	return next(l, h, t.f.c.Now(), t.target.pace(), t.f.c.Rand())
 }
 
-// tell logs a response.
+// tell logs a response. The caller holds mu.
 func (t *turn) tell(outcome, reason string) {
-	level, message := hclog.Debug, "response is unchanged"
+	level, message, more := hclog.Debug, "response is unchanged", ""
 	m := t.holds().meta()
 	switch revoked := m.Status == string(staple.Revoked); {
 	case outcome == Fetched && revoked && !t.wasRevoked && t.f.c.Planned != nil && t.f.c.Planned(t.target.ID):
@@ -76,8 +77,14 @@ func (t *turn) tell(outcome, reason string) {
 	case outcome == Fetched && t.wasRevoked:
 		level, message = hclog.Info, "certificate is no longer revoked"
 	case outcome == Fetched:
-		level, message = hclog.Info, "new response"
-	case t.it.failures() > 0:
+		message = "new response"
+		switch { // otherwise it is what happens every hour
+		case t.it.failing.mentioned():
+			level = hclog.Info
+		case t.hadNone && t.it.failing == nil:
+			level, more = t.f.fine()
+		}
+	case t.it.failing.mentioned():
 		level = hclog.Info
 	}
 	args := []any{"certificate", t.target.label(), "id", t.target.ID, "status", m.Status}
@@ -98,7 +105,7 @@ func (t *turn) tell(outcome, reason string) {
 	if t.it.failures() > 0 {
 		args = append(args, "failures_before", t.it.failures())
 	}
-	t.f.c.Logger.Log(level, message, args...)
+	t.f.c.Logger.Log(level, message+more, args...)
 }
 
 // stamped adds a time to what is logged, in the form that logs have it

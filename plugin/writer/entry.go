@@ -28,6 +28,9 @@ type entry struct {
 	unkept      error
 	unkeptSince time.Time
 
+	// complaints are those that it is counted in.
+	complaints [kinds]*complaint
+
 	targets map[Target]*delivery
 	seen    []string // what news told last
 	shown   string   // checksum of what was applied then
@@ -36,7 +39,8 @@ type entry struct {
 // delivery is how far one target came with an entry.
 type delivery struct {
 	sha256   string // of the response that is installed
-	filed    bool   // the file held it when the target was told
+	status   staple.Status
+	filed    bool // the file held it when the target was told
 	outcome  Outcome
 	at       time.Time
 	seen     time.Time // when it was looked at last; by time.Now
@@ -45,6 +49,10 @@ type delivery struct {
 	since    time.Time // when err came
 	failures int
 	step     stepFailure
+	// complaint is the one that it is counted in, said are the reasons since it
+	// began to fail.
+	complaint *complaint
+	said      []string
 }
 
 // Refused is a candidate that was not let in.
@@ -65,9 +73,11 @@ func (e *entry) inherit(old *entry) {
 	e.misfit, e.fileErr, e.since = old.misfit, old.fileErr, old.since
 	e.refused, e.early = old.refused, old.early
 	e.unkept, e.unkeptSince = old.unkept, old.unkeptSince
+	e.complaints, old.complaints = old.complaints, e.complaints
 	for _, t := range e.cert.Targets {
 		if d := old.targets[t]; d != nil {
 			e.targets[t] = d
+			delete(old.targets, t)
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/pem"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
@@ -29,11 +31,11 @@ func (w *Writer) handle(ctx context.Context, e *entry) (changed bool, err error)
 	}
 	if held == nil {
 		changed, err = w.stopgap(ctx, e)
-		w.trouble(e, &e.fileErr, err)
+		w.trouble(e, unfiled, &e.fileErr, err)
 		return changed, err
 	}
 	if err := w.admit(&e.cert, held); err != nil {
-		w.trouble(e, &e.misfit, err) // which another response mends, or a clock that is put right
+		w.trouble(e, misfits, &e.misfit, err) // which another response mends, or a clock that is put right
 		changed, err = w.stopgap(ctx, e)
 		if changed {
 			w.mu.Lock()
@@ -42,9 +44,9 @@ func (w *Writer) handle(ctx context.Context, e *entry) (changed bool, err error)
 		}
 		return changed, err
 	}
-	w.trouble(e, &e.misfit, nil)
+	w.trouble(e, misfits, &e.misfit, nil)
 	done, err := w.write(e, held)
-	w.trouble(e, &e.fileErr, err)
+	w.trouble(e, unfiled, &e.fileErr, err)
 	w.mu.Lock()
 	e.applied, e.filed = done.facts, done.filed
 	w.mu.Unlock()
@@ -107,7 +109,11 @@ func (w *Writer) write(e *entry, held *staple.Facts) (written, error) {
 		if !held.NextUpdate.IsZero() {
 			args = append(args, "next_update", held.NextUpdate.UTC().Format(time.RFC3339))
 		}
-		w.log.Info("file written", args...)
+		w.mu.Lock()
+		news := (e.applied == nil || e.applied.Status != held.Status) && e.fileErr == nil
+		level, more := w.fine(news)
+		w.mu.Unlock()
+		w.log.Log(level, "file written"+more, args...)
 	}
 	return result, nil
 }
@@ -165,18 +171,22 @@ func (w *Writer) clean(e *entry) {
 }
 
 // trouble sets one of e's errors, and says so when it comes, changes and goes.
-func (w *Writer) trouble(e *entry, where *error, err error) {
+func (w *Writer) trouble(e *entry, k kind, where *error, err error) {
+	var level hclog.Level
+	var more string
 	w.mu.Lock()
 	before := *where
 	*where = err
-	if err != nil && ReasonOf(before) != ReasonOf(err) {
+	news := err != nil && (before == nil || ReasonOf(before) != ReasonOf(err))
+	if news {
 		e.since = w.now()
+		level, more = w.complain(&e.complaints[k], k, ReasonOf(err))
 	}
 	w.mu.Unlock()
 	switch {
-	case err != nil && (before == nil || ReasonOf(before) != ReasonOf(err)):
-		w.log.Warn("response not applied", "job", e.cert.Job, "name", e.cert.Name, "id", e.cert.ID, "reason", ReasonOf(err), "error", err)
+	case news:
+		w.log.Log(level, "response not applied"+more, "job", e.cert.Job, "name", e.cert.Name, "id", e.cert.ID, "reason", ReasonOf(err), "error", err)
 	case err == nil && before != nil:
-		w.log.Info("response can be applied again", "job", e.cert.Job, "name", e.cert.Name, "id", e.cert.ID, "was", ReasonOf(before))
+		w.relieved(e, &e.complaints[k], "response can be applied again", ReasonOf(before))
 	}
 }

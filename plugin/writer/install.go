@@ -93,11 +93,12 @@ func (w *Writer) note(ctx context.Context, e *entry, target Target, s Staple, do
 		return outcome.How, nil
 	}
 	drifted := d.drifted(outcome, facts.SHA256())
-	*d = delivery{sha256: facts.SHA256(), filed: filed, outcome: outcome, at: now, seen: time.Now(), step: d.step}
+	news := d.status != facts.Status && d.err == nil // else it is told that it works again
+	*d = delivery{sha256: facts.SHA256(), status: facts.Status, filed: filed, outcome: outcome, at: now, seen: time.Now(), step: d.step, complaint: d.complaint, said: d.said}
 	if outcome.Served {
 		d.step = stepFailure{}
 	}
-	w.logOutcome(e, target, outcome, facts, drifted)
+	w.logOutcome(e, target, outcome, facts, news, drifted)
 	w.pushed(target, outcome.How, nil)
 	return outcome.How, nil
 }
@@ -114,11 +115,17 @@ func (w *Writer) pushed(target Target, how string, err error) {
 	w.config.Pushed(target.Name(), how, reason)
 }
 
-func (w *Writer) logOutcome(e *entry, target Target, outcome Outcome, facts *staple.Facts, drifted bool) {
+// logOutcome says what a target was given. That a response follows another of the
+// same status is no news. The caller holds mu.
+func (w *Writer) logOutcome(e *entry, target Target, outcome Outcome, facts *staple.Facts, news, drifted bool) {
 	if drifted {
-		w.log.Warn("somebody else replaced what was served; it is served again", "target", target.Name(), "job", e.cert.Job, "name", e.cert.Name, "how", outcome.How)
+		var once *complaint // it is over with this
+		level, more := w.complain(&once, drifts, target.Name())
+		w.leave(&once)
+		w.log.Log(level, "somebody else replaced what was served; it is served again"+more, "target", target.Name(), "job", e.cert.Job, "name", e.cert.Name, "how", outcome.How)
 	} else if outcome.How != Unchanged {
-		w.log.Info("installed", "target", target.Name(), "job", e.cert.Job, "name", e.cert.Name, "how", outcome.How,
+		level, more := w.fine(news)
+		w.log.Log(level, "installed"+more, "target", target.Name(), "job", e.cert.Job, "name", e.cert.Name, "how", outcome.How,
 			"status", facts.Status, "this_update", facts.ThisUpdate.UTC().Format(time.RFC3339))
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
@@ -44,6 +46,7 @@ func (w *Writer) isHeld(e *entry, der []byte) bool {
 		return false
 	}
 	e.refused, e.early = nil, false
+	w.leave(&e.complaints[refusals])
 	return true
 }
 
@@ -61,6 +64,7 @@ func (w *Writer) accept(e *entry, facts *staple.Facts) bool {
 		}
 	}
 	e.held, e.refused, e.early = facts, nil, false
+	w.leave(&e.complaints[refusals])
 	return true
 }
 
@@ -93,9 +97,13 @@ func (w *Writer) refuse(e *entry, der []byte, err error) {
 		}
 		w.warned[key] = true
 	}
+	level, more := hclog.Debug, ""
+	if !seen {
+		level, more = w.complain(&e.complaints[refusals], refusals, reason)
+	}
 	w.mu.Unlock()
 	if !seen {
-		w.log.Warn("response refused", "job", e.cert.Job, "name", e.cert.Name, "id", e.cert.ID, "sha256", sum, "reason", reason, "error", err)
+		w.log.Log(level, "response refused"+more, "job", e.cert.Job, "name", e.cert.Name, "id", e.cert.ID, "sha256", sum, "reason", reason, "error", err)
 	}
 }
 
@@ -107,18 +115,21 @@ func (w *Writer) learn(e *entry, facts *staple.Facts, from record.Meta) {
 	if err == nil && !changed {
 		err = w.unlearn(e, st, facts)
 	}
+	var level hclog.Level
+	var more string
 	w.mu.Lock()
 	before := e.unkept
 	e.unkept = err
 	if err != nil && before == nil {
 		e.unkeptSince = w.now()
+		level, more = w.complain(&e.complaints[unkept], unkept, ReasonStore)
 	}
 	w.mu.Unlock()
 	switch {
 	case err != nil && before == nil:
-		w.log.Warn("response not kept in data_dir", "job", e.cert.Job, "name", e.cert.Name, "id", e.cert.ID, "reason", ReasonStore, "error", err)
+		w.log.Log(level, "response not kept in data_dir"+more, "job", e.cert.Job, "name", e.cert.Name, "id", e.cert.ID, "reason", ReasonStore, "error", err)
 	case err == nil && before != nil:
-		w.log.Info("response kept in data_dir again", "job", e.cert.Job, "name", e.cert.Name, "id", e.cert.ID)
+		w.relieved(e, &e.complaints[unkept], "response kept in data_dir again", ReasonStore)
 	}
 }
 

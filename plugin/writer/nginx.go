@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -48,6 +49,8 @@ type nginx struct {
 	files   map[string]*nginxFile
 	waiting time.Time // since when some file waits for a reload; zero: none does
 	failed  time.Time // of the last reload, if it failed
+	since   time.Time // the first of those that failed in a row
+	said    []string  // the reasons of these that the log knows
 }
 
 // nginxFile is a file of responses.
@@ -55,6 +58,7 @@ type nginxFile struct {
 	certificate string
 	filed       *staple.Facts // what it holds
 	loaded      *staple.Facts // what nginx has read; nil: something else or nothing
+	shared      bool          // the log knows that it serves several certificates
 }
 
 // NewNginx makes a target that brings each staple into a file and reloads nginx
@@ -158,10 +162,22 @@ func (n *nginx) Commit(ctx context.Context, last bool) (Commitment, error) {
 	defer n.mu.Unlock()
 	if err != nil {
 		if ctx.Err() == nil {
+			level := hclog.Debug // what fails once fails the next minute, too
+			reason := ReasonOf(err)
+			if !slices.Contains(n.said, reason) {
+				level, n.said = hclog.Error, append(n.said, reason)
+			}
+			if n.failed.IsZero() {
+				n.since = n.c.Now()
+			}
 			n.failed = n.c.Now()
-			n.c.Logger.Error("nginx was not reloaded and goes on with what it has", "target", n.c.Name, "reason", ReasonOf(err), "error", err)
+			n.c.Logger.Log(level, "nginx was not reloaded and goes on with what it has", "target", n.c.Name, "reason", reason, "error", err)
 		}
 		return Commitment{}, err
+	}
+	if !n.failed.IsZero() {
+		n.c.Logger.Info("nginx is reloaded again", "target", n.c.Name, "was", strings.Join(n.said, ","), "after", n.c.Now().Sub(n.since).Round(time.Second))
+		n.said = nil
 	}
 	n.failed, n.waiting = time.Time{}, time.Time{}
 	wrong := map[string]error{}
@@ -171,7 +187,12 @@ func (n *nginx) Commit(ctx context.Context, last bool) (Commitment, error) {
 			n.waiting = n.c.Now()
 		}
 		if err := shared[path]; err != nil {
-			n.c.Logger.Warn("one staple for several certificates", "target", n.c.Name, "reason", ReasonShared, "error", err)
+			level := hclog.Warn
+			if f.shared {
+				level = hclog.Debug // it was said
+			}
+			f.shared = true
+			n.c.Logger.Log(level, "one staple for several certificates", "target", n.c.Name, "reason", ReasonShared, "error", err)
 			wrong[f.certificate] = err
 		}
 	}

@@ -248,3 +248,44 @@ func TestSharedStaplesFollowInheritance(t *testing.T) {
 		}
 	}
 }
+
+// A reload that fails every minute of a day makes one error, and one line when it
+// works again.
+func TestNginxThatIsNotReloadedAllDay(t *testing.T) {
+	b := newBench(t)
+	log := &lines{}
+	works := filepath.Join(t.TempDir(), "works")
+	target := NewNginx(NginxConfig{
+		Name: "nginx", Reload: []string{"test", "-e", works}, StateDir: t.TempDir(), Logger: log.logger(), Now: b.clock.Now,
+	})
+	c := b.issue("www.example.com")
+	facts, err := c.verify(b.answer(c, time.Minute), b.clock.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(c.Path+".ocsp", facts.DER, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := target.Install(t.Context(), Staple{Certificate: c, Facts: facts, File: c.Path + ".ocsp"}); err != nil {
+		t.Fatal(err)
+	}
+	for range 24 * 60 / 20 {
+		b.clock.add(20 * time.Minute)
+		if _, err := target.(Committer).Commit(t.Context(), false); err == nil {
+			t.Fatal("it was reloaded")
+		}
+	}
+	if got := log.take(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "[ERROR]") {
+		t.Errorf("in a day:\n%s", got)
+	}
+	if err := os.WriteFile(works, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.clock.add(20 * time.Minute)
+	if did, err := target.(Committer).Commit(t.Context(), false); err != nil || !did.Done {
+		t.Fatalf("%+v, %v", did, err)
+	}
+	if got := log.take(); strings.Count(got, "nginx is reloaded again") != 1 || strings.Contains(got, "[ERROR]") {
+		t.Errorf("afterwards:\n%s", got)
+	}
+}

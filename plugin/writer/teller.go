@@ -3,15 +3,15 @@ package writer
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/hashicorp/go-hclog"
 )
 
 // epochTimeout bounds one question for a target's epoch.
 const epochTimeout = 10 * time.Second
-
-// loudFailures is how many failures in a row, with one reason, of one target
-// are warnings: a HAProxy that is down fails for every certificate.
-const loudFailures = 3
 
 // teller tells one target, of one certificate at a time.
 type teller struct {
@@ -19,9 +19,7 @@ type teller struct {
 	queue  *queue
 	cancel context.CancelFunc
 
-	epoch  string // "": not known
-	reason string // of the last failures in a row
-	count  int
+	epoch string // "": not known
 }
 
 // startTellers starts a teller for each target that has none, and ends those
@@ -169,28 +167,31 @@ func (w *Writer) watch(ctx context.Context, t *teller) {
 
 // logInstall warns of a target's failures, but not for each certificate.
 func (w *Writer) logInstall(ctx context.Context, t *teller, e *entry, err error) {
-	log := w.log.With("target", t.target.Name(), "job", e.cert.Job, "name", e.cert.Name)
-	switch {
-	case err == nil && t.count > 0:
-		log.Info("target works again")
-		t.reason, t.count = "", 0
-	case err == nil:
-	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
-	default:
-		reason := targetReason(err)
-		if reason != t.reason {
-			t.reason, t.count = reason, 0
-		}
-		t.count++
-		switch {
-		case t.count < loudFailures:
-			log.Warn("not installed", "reason", reason, "error", err)
-		case t.count == loudFailures:
-			log.Warn("not installed; further failures of this kind are logged at debug level", "reason", reason, "error", err)
-		default:
-			log.Debug("not installed", "reason", reason, "error", err)
-		}
+	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return
 	}
+	w.mu.Lock()
+	d := e.targets[t.target]
+	if d == nil || e.gone {
+		w.mu.Unlock()
+		return
+	}
+	if err == nil {
+		was, troubled := strings.Join(d.said, ","), d.complaint != nil
+		d.said = nil
+		w.mu.Unlock()
+		if troubled {
+			w.relieved(e, &d.complaint, "target works again", was, "target", t.target.Name())
+		}
+		return
+	}
+	level, more, reason := hclog.Debug, "", targetReason(err)
+	if !slices.Contains(d.said, reason) {
+		d.said = append(d.said, reason)
+		level, more = w.complain(&d.complaint, untold, t.target.Name()+" "+reason)
+	}
+	w.mu.Unlock()
+	w.log.Log(level, "not installed"+more, "target", t.target.Name(), "job", e.cert.Job, "name", e.cert.Name, "reason", reason, "error", err)
 }
 
 func targetReason(err error) string {

@@ -81,6 +81,10 @@ type Writer struct {
 	tellers map[Target]*teller // those that run
 	run     *running           // nil: not in Run
 	warned  map[warning]bool
+
+	complaints map[complaintKey]*complaint
+	fineSince  time.Time // see fine
+	fineSaid   int
 }
 
 // running is what goroutines of Run share.
@@ -113,6 +117,8 @@ func New(c Config) *Writer {
 		byID:    map[string][]*entry{},
 		tellers: map[Target]*teller{},
 		warned:  map[warning]bool{},
+
+		complaints: map[complaintKey]*complaint{},
 	}
 }
 
@@ -167,6 +173,9 @@ func (w *Writer) replace(certs []Certificate) (fresh []*entry, gone bool) {
 	for k, e := range old {
 		e.gone = w.entries[k] != e
 		gone = gone || e.gone
+		if e.gone {
+			w.forget(e)
+		}
 	}
 	return fresh, gone
 }
