@@ -32,11 +32,15 @@ type outlet struct {
 	added      chan struct{}
 
 	mu       sync.Mutex
-	opened   bool
+	term     *consul.Term // nil: there is none
 	staples  map[string]record.Staple
 	troubles map[string]*record.Trouble
 	away     record.NodeTrouble // why nothing can be published there; no Reason: it can
 	report   func()
+	// canaries are those of this agent's own datacenter, by job, and which of them
+	// are not there yet.
+	canaries map[string]record.Canary
+	unsent   map[string]bool
 }
 
 // newOutlets makes one for each further datacenter; report is called when one
@@ -48,6 +52,7 @@ func newOutlets(c *hclconfig.Consul, logger hclog.Logger, report func(), forget 
 			datacenter: name, logger: logger.Named("fetcher").With("datacenter", name),
 			renamed: make(chan struct{}, 1), added: make(chan struct{}, 1),
 			staples: map[string]record.Staple{}, troubles: map[string]*record.Trouble{}, report: report,
+			canaries: map[string]record.Canary{}, unsent: map[string]bool{},
 		}
 		var err error
 		o.client, err = connect(c, name, logger, func(c *consul.Config) {
@@ -114,27 +119,29 @@ func (o *outlet) campaign(ctx context.Context, home *consul.Term, who record.Lea
 	}
 	o.mu.Lock()
 	clear(o.troubles) // those of an earlier term at home may be over
+	clear(o.canaries)
 	o.mu.Unlock()
 	return o.client.Campaign(ctx, who, func(ctx context.Context, term *consul.Term) error {
-		o.open(true)
-		defer o.open(false)
+		o.open(term)
+		defer o.open(nil)
 		return lead(ctx, term)
 	})
 }
 
-// open says whether there is a term in which what comes is published.
-func (o *outlet) open(yes bool) {
+// open says in which term what comes is published, nil for none.
+func (o *outlet) open(term *consul.Term) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.opened = yes
+	o.term = term
 	clear(o.staples)
+	o.resend()
 }
 
 // put takes responses on their way to the datacenter.
 func (o *outlet) put(list []record.Staple) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.opened {
+	if o.term == nil {
 		return
 	}
 	for _, st := range list {
@@ -179,9 +186,13 @@ func (o *outlet) carry(term *consul.Term) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		for ctx.Err() == nil {
 			list, troubles := o.take()
+			// That a certificate is revoked by plan is known before it is.
+			planned := o.sendCanaries(ctx, term)
 			err := term.Publish(ctx, list) // waits out an outage
 			if err != nil {
 				o.put(list)
+			} else {
+				err = planned
 			}
 			for id, t := range troubles {
 				if err == nil {

@@ -42,7 +42,7 @@ func (p *parts) lead(ctx context.Context, term *consul.Term, who record.Leader) 
 			group, ctx := errgroup.WithContext(ctx) // every goroutine of it ends with ctx
 			group.Go(func() error { return p.tell(ctx, teller, teller.Leader) })
 			group.Go(func() error { return p.fetch(ctx, f) })
-			group.Go(func() error { return p.leadCanaries(ctx, term, teller) })
+			group.Go(func() error { return p.leadCanaries(ctx, everywhere{term, p.outlets}, teller) })
 			return group.Wait()
 		})
 	})

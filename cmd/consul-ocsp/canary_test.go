@@ -306,3 +306,34 @@ func TestCanaryFails(t *testing.T) {
 		t.Errorf("revoke ran %d times", a.ran("revoke"))
 	}
 }
+
+// A node in another datacenter is measured too, and nothing there alarms; a
+// datacenter that can't be reached holds up nothing.
+func TestCanaryInDatacenters(t *testing.T) {
+	t.Parallel()
+	servers := consultest.StartDatacenters(t, []string{"east", "west", "south"})
+	servers[2].Stop()
+	a := &aviary{cluster: &cluster{consul: servers[0], authority: newAuthority(t, testca.ResponderOptions{}), tokens: map[string]string{}}, dir: t.TempDir()}
+	a.inJob = a.inNode
+	a.addNodes(t, 1, testca.IssueOptions{}, www, bird)
+	west := &aviary{cluster: &cluster{consul: servers[1], authority: a.authority, tokens: map[string]string{}}, dir: a.dir}
+	n := &node{name: "node-1", dir: t.TempDir()}
+	copyFolder(t, filepath.Join(a.nodes[0].dir, "certs"), filepath.Join(n.dir, "certs"))
+	west.inJob = west.inNode
+	west.runNode(t, n)
+	a.startPublisher(t, "west", "south")
+	a.served(t, bird, "good")
+	west.served(t, bird, "good")
+	a.looked(t, 1)
+	west.looked(t, 1)
+	a.hurry(t)
+	a.begin(t, a.hold(), a.release(), "every = \"10m\"\n    within = \"1m\"")
+	c := a.canary(t, all)
+	if c.Nodes[0].Node != "node-1" || c.Nodes[1].Node != "node-1.west" {
+		t.Errorf("%+v", c.Nodes)
+	}
+	a.calm(t)
+	if n.agent.stop(t, os.Interrupt); strings.Contains(n.agent.log.String(), "[ERROR]") {
+		t.Error("the node in the west logs an error")
+	}
+}

@@ -174,7 +174,11 @@ func (c *cluster) runNode(t *testing.T, n *node) {
 	t.Helper()
 	certs := filepath.Join(n.dir, "certs")
 	n.haproxy = haproxytest.Start(t, haproxytest.Options{Certs: []string{certs + "/"}})
-	n.job = writeJob(t, filepath.Join(n.dir, "node.hcl"), c.head(t, n.name, `"deliver"`, n.dir)+fmt.Sprintf(nodeJob, certs, n.haproxy.Socket()))
+	job := fmt.Sprintf(nodeJob, certs, n.haproxy.Socket())
+	if c.inJob != nil {
+		job = strings.Replace(job, "{\n", "{\n"+c.inJob(n), 1)
+	}
+	n.job = writeJob(t, filepath.Join(n.dir, "node.hcl"), c.head(t, n.name, `"deliver"`, n.dir)+job)
 	n.start(t)
 	c.nodes = append(c.nodes, n)
 }
