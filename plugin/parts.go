@@ -196,6 +196,7 @@ func (p *parts) run(ctx context.Context) error {
 	group.Go(func() error { trim(ctx, p.options.Settled); return nil })
 	group.Go(func() error { return p.chronicle.run(ctx) })
 	group.Go(func() error { p.followCanaries(ctx); return nil })
+	group.Go(func() error { p.forgetHistories(ctx); return nil })
 	if cfg.HasRole("deliver") {
 		group.Go(func() error { return p.writer.Run(ctx, p.source()) })
 		group.Go(func() error { return p.watchServed(ctx) })

@@ -154,3 +154,41 @@ func TestHistoryFailsAlone(t *testing.T) {
 		t.Errorf("%v, %v, %v", st, found, err)
 	}
 }
+
+// What has left stays as long as there is time and room for it, and what is held
+// for ever.
+func TestForgetHistories(t *testing.T) {
+	n := 10
+	s, _ := openKeeping(t, &n)
+	now := noon.AddDate(3, 0, 0)
+	ids := map[string]string{}
+	for name, age := range map[string]time.Duration{"held": 900, "old": 401, "left": 100, "latest": 50, "new": 3} {
+		ids[name] = strings.Repeat(map[string]string{"held": "0a", "old": "1a", "left": "2a", "latest": "3a", "new": "4a"}[name], 32)
+		st := response(ids[name], strings.Repeat("x", 1000), "good", now.Add(-age*24*time.Hour))
+		if _, err := s.Put(st); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.PutKeptCertificate(ids[name], func() []byte { return []byte("PEM") }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	foreign := filepath.Join(s.dir, histories, ids["old"], "notes.txt")
+	if err := os.WriteFile(foreign, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := Forget{
+		Held: func(id string) bool { return id == ids["held"] }, Most: 1500,
+		Before: now.AddDate(0, 0, -400), LeftBefore: now.AddDate(0, 0, -31),
+	}
+	if got, err := s.ForgetHistories(f); err != nil || got != 2 {
+		t.Errorf("%d forgotten, %v", got, err)
+	}
+	for name, stays := range map[string]bool{"held": true, "old": false, "left": false, "latest": true, "new": true} {
+		if h, err := s.Kept(ids[name], 0); err != nil || (h.All == 1) != stays || s.HasKeptCertificate(ids[name]) != stays {
+			t.Errorf("%s: %+v, %v", name, h, err)
+		}
+	}
+	if _, err := os.Stat(foreign); err != nil {
+		t.Error(err)
+	}
+}
