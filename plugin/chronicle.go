@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/pem"
 	"hash/maphash"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -19,6 +20,9 @@ import (
 // chronicleGather is how long notes are gathered before they are written: most
 // often a response gets into its file and its servers within that.
 const chronicleGather = time.Second
+
+// chronicleAtOnce is of how many responses certificates are read at a time.
+const chronicleAtOnce = 512
 
 // chronicle notes of the responses that are kept as evidence where they were in
 // place since when. The responses themselves the store keeps, before they get
@@ -263,19 +267,39 @@ func (c *chronicle) flush(ctx context.Context) {
 	waiting := c.waiting
 	c.waiting = map[keptKey]*keptNews{}
 	c.mu.Unlock()
-	var bare []string
+	var notes []*store.Note
 	for key, n := range waiting {
-		err := c.store.KeepStored(key.id)
-		if err == nil {
-			err = c.store.Note(key.id, time.Unix(key.thisUpdate, 0), key.sha256, n.add)
+		if err := c.store.KeepStored(key.id); err != nil {
+			c.logger.Warn("a response is not in the history", "id", key.id, "reason", writer.ReasonStore, "error", err)
 		}
-		if err != nil {
-			c.logger.Warn("the history lacks where a response was stapled", "id", key.id, "reason", writer.ReasonStore, "error", err)
-		} else if !c.store.HasKeptCertificate(key.id) {
-			bare = append(bare, key.id)
+		notes = append(notes, &store.Note{ID: key.id, SHA256: key.sha256, ThisUpdate: time.Unix(key.thisUpdate, 0), Change: n.add})
+	}
+	for some := range slices.Chunk(notes, chronicleAtOnce) {
+		c.addCertificates(ctx, some)
+		c.store.Note(some)
+		for _, n := range some {
+			if n.Err != nil {
+				c.logger.Warn("the history lacks where a response was stapled", "id", n.ID, "reason", writer.ReasonStore, "error", n.Err)
+			}
 		}
 	}
-	c.keepCertificates(ctx, bare)
+}
+
+// addCertificates has the certificates that the responses are for kept beside
+// them: who has the folder then needs nothing else.
+func (c *chronicle) addCertificates(ctx context.Context, notes []*store.Note) {
+	bare := map[string]*store.Note{}
+	for _, n := range notes {
+		if !c.store.HasKeptCertificate(n.ID) {
+			bare[n.ID] = n
+		}
+	}
+	if len(bare) == 0 {
+		return
+	}
+	for id, cert := range c.certificates(ctx, slices.Collect(maps.Keys(bare))) {
+		bare[id].Certificate = func() []byte { return certificatePEM(cert) }
+	}
 }
 
 // add puts what is new into notes.
@@ -294,18 +318,6 @@ func (n *keptNews) add(notes *record.Kept) bool {
 		notes.Kept = time.Now() // a crash came before it was noted
 	}
 	return changed
-}
-
-// keepCertificates puts beside the responses the certificates that they are for:
-// who has the folder then needs nothing else.
-func (c *chronicle) keepCertificates(ctx context.Context, ids []string) {
-	for some := range slices.Chunk(ids, 64) {
-		for id, cert := range c.certificates(ctx, some) {
-			if err := c.store.PutKeptCertificate(id, func() []byte { return certificatePEM(cert) }); err != nil {
-				c.logger.Warn("the history lacks its certificate", "id", id, "reason", writer.ReasonStore, "error", err)
-			}
-		}
-	}
 }
 
 func certificatePEM(c record.Certificate) []byte {

@@ -34,6 +34,7 @@ type starting struct {
 	ids     []string // hex of the CertIDs
 	haproxy *haproxytest.Process
 	aside   int
+	more    string // what the job file has besides
 }
 
 func newStarting(b *testing.B, n int) *starting {
@@ -163,6 +164,7 @@ lock_dir  = %q
 consul {
   address = %q
 }
+%s
 job "edge" {
   certificates {
     paths = [%q]
@@ -171,7 +173,7 @@ job "edge" {
     socket = %q
   }
 }
-`, s.aside, s.data(), filepath.Join(s.dir, "lock"), s.server.Address(), s.folder(), s.haproxy.Socket())
+`, s.aside, s.data(), filepath.Join(s.dir, "lock"), s.server.Address(), s.more, s.folder(), s.haproxy.Socket())
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		s.b.Fatal(err)
 	}
@@ -216,7 +218,8 @@ func (s *starting) complete(m *measured, this time.Time) {
 // until a real HAProxy, which held an older response for each, serves the
 // published ones. First with an empty disk, which everything is fetched, verified
 // and written for; then, after HAProxy was started again, with a full one. It
-// prints what the agent has resident at the end, and the processors' time.
+// prints what the agent has resident at the end, and the processors' time. Then
+// the same with a history of each.
 func BenchmarkStart10000(b *testing.B) {
 	binary := built(b)
 	s := newStarting(b, benchStart)
@@ -248,14 +251,14 @@ func BenchmarkStart10000(b *testing.B) {
 		b.ReportMetric(peak, "peak-MB")
 		b.ReportMetric(0, "ns/op")
 	}
-	b.Run("empty", func(b *testing.B) {
+	empty := func(b *testing.B) {
 		start(b, func() {
 			this = this.Add(10 * time.Second)
 			s.publish(this)
 			s.clear()
 		})
-	})
-	b.Run("full", func(b *testing.B) {
+	}
+	full := func(b *testing.B) {
 		start(b, func() {
 			now := filepath.Join(s.dir, "now")
 			if err := os.MkdirAll(now, 0o700); err != nil {
@@ -267,5 +270,10 @@ func BenchmarkStart10000(b *testing.B) {
 			s.swap(s.folder(), s.older())
 			s.swap(now, s.folder())
 		})
-	})
+	}
+	b.Run("empty", empty)
+	b.Run("full", full)
+	s.more = "fetch {\n  history = 10\n}"
+	b.Run("history-empty", empty)
+	b.Run("history-full", full)
 }

@@ -74,12 +74,16 @@ func (s *Store) write(batch []*pending) (rest []*pending) {
 	}
 	drafts := make([]*draft, len(now))
 	together(len(now), runtime.GOMAXPROCS(0), func(i int) { drafts[i], now[i].err = s.draft(now[i]) })
+	kept := make([]evidence, len(now))
 	together(len(now), syncers, func(i int) {
-		if drafts[i] != nil {
-			now[i].err = drafts[i].keep()
+		if drafts[i] == nil {
+			return
 		}
+		kept[i] = s.evidenceOf(now[i].st)
+		kept[i].keep(&s.folders)
+		now[i].err = drafts[i].keep()
 	})
-	s.remember(now, drafts)
+	s.remember(now, kept)
 	changed := false
 	for i, p := range now {
 		if drafts[i] == nil || p.err != nil {

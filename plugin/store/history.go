@@ -27,6 +27,7 @@ const (
 	keptCertificate = "certificate.pem"
 	keptTime        = "20060102T150405Z"
 	maxKeptFile     = 2 << 20
+	halfAfter       = time.Hour // a file that is so long unfinished was left by a crash
 )
 
 // History says which responses are kept as evidence.
@@ -54,31 +55,62 @@ func parseKeptName(name string) (thisUpdate time.Time, sha256 string, ok bool) {
 	return at, sum, err == nil && record.ValidID(sum) && len(moment) == len(keptTime)
 }
 
-// remember keeps those responses of a batch that a history wants, before they
-// take their places. The caller holds the lock.
-func (s *Store) remember(batch []*pending, drafts []*draft) {
+// evidence is a response on its way into a history.
+type evidence struct {
+	n      int // how many are kept of the certificate; 0: none
+	folder string
+	made   bool // folder is new, and not durable yet
+	draft  *draft
+	err    error
+}
+
+// evidenceOf writes a response beside its place in the history, if it is wanted
+// there.
+func (s *Store) evidenceOf(st record.Staple) (e evidence) {
 	if s.history.Keep == nil {
+		return e
+	}
+	if e.n = s.history.Keep(st.ID); e.n <= 0 {
+		return evidence{}
+	}
+	if e.folder, e.err = s.path(histories, st.ID, ""); e.err != nil {
+		return e
+	}
+	if y := st.Meta.ThisUpdate.UTC().Year(); y < 1 || y > 9999 || !record.ValidID(st.Meta.SHA256) {
+		e.err = fmt.Errorf("data_dir: history: a response for %s can't be kept under its date", st.ID)
+		return e
+	}
+	if e.made, e.err = makeHistory(e.folder); e.err == nil {
+		e.draft, e.err = newDraft(filepath.Join(e.folder, keptName(st.Meta.ThisUpdate, st.Meta.SHA256)+".der"), st.DER)
+	}
+	return e
+}
+
+// keep makes it durable and puts it into its place, and removes what is too much.
+func (e *evidence) keep(f *folders) {
+	if e.n == 0 || e.err != nil {
 		return
 	}
-	errs := make([]error, len(batch))
-	kept := make([]bool, len(batch))
-	made := make([]bool, len(batch))
-	together(len(batch), syncers, func(i int) {
-		if drafts[i] == nil || batch[i].err != nil {
-			return
-		}
-		if n := s.history.Keep(batch[i].st.ID); n > 0 {
-			kept[i] = true
-			made[i], errs[i] = s.keepResponse(batch[i].st, n)
-		}
-	})
+	if e.err = e.draft.keep(); e.err != nil {
+		return
+	}
+	if e.err = e.draft.place(); e.err != nil {
+		return
+	}
+	if e.err = f.sync(e.folder); e.err == nil {
+		e.err = trimHistory(e.folder, e.n)
+	}
+}
+
+// remember makes new folders durable, and tells what was kept.
+func (s *Store) remember(batch []*pending, all []evidence) {
 	var parents error
-	if slices.Contains(made, true) {
+	if slices.ContainsFunc(all, func(e evidence) bool { return e.made }) {
 		parents = s.syncHistories()
 	}
-	for i, p := range batch {
-		if kept[i] {
-			s.history.Kept(p.st, errors.Join(errs[i], parents))
+	for i, e := range all {
+		if e.n > 0 {
+			s.history.Kept(batch[i].st, errors.Join(e.err, parents))
 		}
 	}
 }
@@ -107,42 +139,11 @@ func (s *Store) KeepStored(id string) error {
 		if err != nil || !found {
 			return err
 		}
-		made, err := s.keepResponse(st, n)
-		if made {
-			err = errors.Join(err, s.syncHistories())
-		}
-		s.history.Kept(st, err)
-		return err
+		e := s.evidenceOf(st)
+		e.keep(&s.folders)
+		s.remember([]*pending{{st: st}}, []evidence{e})
+		return e.err
 	})
-}
-
-// keepResponse keeps a response, and no more than the newest n of its
-// certificate. It reports whether the folder is new, and not durable yet.
-func (s *Store) keepResponse(st record.Staple, n int) (made bool, err error) {
-	folder, err := s.path(histories, st.ID, "")
-	if err != nil {
-		return false, err
-	}
-	if y := st.Meta.ThisUpdate.UTC().Year(); y < 1 || y > 9999 || !record.ValidID(st.Meta.SHA256) {
-		return false, fmt.Errorf("data_dir: history: a response for %s can't be kept under its date", st.ID)
-	}
-	if made, err = makeHistory(folder); err != nil {
-		return made, err
-	}
-	d, err := newDraft(filepath.Join(folder, keptName(st.Meta.ThisUpdate, st.Meta.SHA256)+".der"), st.DER)
-	if err != nil {
-		return made, err
-	}
-	if err := d.keep(); err != nil {
-		return made, err
-	}
-	if err := d.place(); err != nil {
-		return made, err
-	}
-	if err := s.folders.sync(folder); err != nil {
-		return made, err
-	}
-	return made, trimHistory(folder, n)
 }
 
 // makeHistory makes the folder of a certificate where there is none.
@@ -157,13 +158,19 @@ func makeHistory(folder string) (made bool, err error) {
 }
 
 // trimHistory removes all but the newest n responses, and what a crash left
-// half-written: the caller holds the lock, so nobody is writing.
+// half-written or alone.
 func trimHistory(folder string, n int) error {
 	names, err := keptNames(folder)
 	if err != nil {
 		return err
 	}
-	gone := names.half
+	gone := names.alone
+	for _, name := range names.half {
+		// One that is being written is young.
+		if info, err := os.Lstat(filepath.Join(folder, name)); err == nil && time.Since(info.ModTime()) > halfAfter {
+			gone = append(gone, name)
+		}
+	}
 	for _, name := range names.kept[:max(0, len(names.kept)-n)] {
 		gone = append(gone, name+".der", name+".json")
 	}
@@ -173,61 +180,4 @@ func trimHistory(folder string, n int) error {
 		}
 	}
 	return err
-}
-
-// Note changes what is noted of a kept response; change reports whether there is
-// anything new, and may be called twice. Of a response that is not kept, or no longer, nothing is noted.
-// Notes that can't be read are begun anew.
-func (s *Store) Note(id string, thisUpdate time.Time, sha256 string, change func(*record.Kept) bool) error {
-	folder, err := s.path(histories, id, "")
-	if err != nil {
-		return err
-	}
-	if !record.ValidID(sha256) {
-		return fmt.Errorf("data_dir: history: %.80q is no checksum", sha256)
-	}
-	path := filepath.Join(folder, keptName(thisUpdate, sha256))
-	if _, err := os.Lstat(path + ".der"); err != nil {
-		return nil
-	}
-	if notes, _ := readNotes(path + ".json"); !change(&notes) {
-		return nil // as for most at a start: no lock for each of them
-	}
-	return s.locked(func() error {
-		if _, err := os.Lstat(path + ".der"); err != nil {
-			return nil
-		}
-		notes, _ := readNotes(path + ".json")
-		if !change(&notes) {
-			return nil
-		}
-		b, err := notes.Encode()
-		if err != nil {
-			return err
-		}
-		return s.folders.replace(path+".json", b)
-	})
-}
-
-// PutKeptCertificate keeps the certificate whose history it is, with its issuer,
-// both PEM, unless it is there.
-func (s *Store) PutKeptCertificate(id string, pem func() []byte) error {
-	folder, err := s.path(histories, id, "")
-	if err != nil {
-		return err
-	}
-	path := filepath.Join(folder, keptCertificate)
-	if _, err := os.Lstat(path); err == nil {
-		return nil
-	}
-	return s.locked(func() error {
-		made, err := makeHistory(folder)
-		if err != nil {
-			return err
-		}
-		if made {
-			err = s.syncHistories()
-		}
-		return errors.Join(err, s.folders.replace(path, pem()))
-	})
 }

@@ -32,7 +32,8 @@ type KeptResponse struct {
 // folderNames are what there is in the folder of a certificate.
 type folderNames struct {
 	kept    []string // responses, without ending, oldest first
-	half    []string // files that were never finished
+	half    []string // files that are not finished
+	alone   []string // notes whose response is gone
 	foreign []string // files that nobody of us wrote
 }
 
@@ -44,6 +45,7 @@ func keptNames(folder string) (n folderNames, err error) {
 	if err != nil {
 		return n, fmt.Errorf("data_dir: %w", err)
 	}
+	noted := map[string]bool{}
 	for _, e := range entries {
 		name, der := strings.CutSuffix(e.Name(), ".der")
 		name, notes := strings.CutSuffix(name, ".json")
@@ -51,12 +53,20 @@ func keptNames(folder string) (n folderNames, err error) {
 		switch {
 		case strings.HasPrefix(e.Name(), "."):
 			n.half = append(n.half, e.Name())
-		case e.Name() == keptCertificate || ours && notes && !der:
+		case e.Name() == keptCertificate:
+		case ours && notes && !der:
+			noted[name] = true
 		case ours && der && !notes:
 			n.kept = append(n.kept, name)
 		default:
 			n.foreign = append(n.foreign, e.Name())
 		}
+	}
+	for _, name := range n.kept {
+		delete(noted, name)
+	}
+	for name := range noted {
+		n.alone = append(n.alone, name+".json")
 	}
 	slices.Sort(n.kept)
 	return n, nil

@@ -2,11 +2,14 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 )
@@ -28,6 +31,8 @@ func put(t *testing.T, s *Store, text string, this time.Time) record.Staple {
 	}
 	return st
 }
+
+func pemOf() []byte { return []byte("PEM") }
 
 // texts are the responses of a history, the newest first.
 func texts(t *testing.T, s *Store, most int) (list string, all int) {
@@ -88,9 +93,11 @@ func TestHistoryBearsDamage(t *testing.T) {
 	first := put(t, s, "first", noon)
 	put(t, s, "second", noon.Add(time.Hour))
 	note := func(node string) error {
-		return s.Note(id, noon, first.Meta.SHA256, func(k *record.Kept) bool {
+		n := &Note{ID: id, ThisUpdate: noon, SHA256: first.Meta.SHA256, Certificate: pemOf, Change: func(k *record.Kept) bool {
 			return k.Note(record.Stapled{Node: node, At: noon, How: record.HowFile, Target: "/f"})
-		})
+		}}
+		s.Note([]*Note{n})
+		return n.Err
 	}
 	for _, node := range []string{"a", "b", "b"} {
 		if err := note(node); err != nil {
@@ -121,9 +128,15 @@ func TestHistoryBearsDamage(t *testing.T) {
 		}
 	}
 	// What a crash left goes with the next response, what others put there stays.
+	alone := filepath.Join(folder, keptName(noon.Add(-time.Hour), first.Meta.SHA256)+".json")
+	if err := errors.Join(os.WriteFile(alone, nil, 0o600), os.Chtimes(filepath.Join(folder, ".half-a-file"), noon, noon)); err != nil {
+		t.Fatal(err)
+	}
 	put(t, s, "third", noon.Add(2*time.Hour))
-	if _, err := os.Lstat(filepath.Join(folder, ".half-a-file")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a half file is there: %v", err)
+	for _, gone := range []string{filepath.Join(folder, ".half-a-file"), alone} {
+		if _, err := os.Lstat(gone); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s is there: %v", gone, err)
+		}
 	}
 	if _, err := os.Lstat(filepath.Join(folder, "passwd")); err != nil {
 		t.Error(err)
@@ -134,8 +147,10 @@ func TestHistoryBearsDamage(t *testing.T) {
 	if h, _ := s.Kept(id, 0); len(h.Responses[2].Notes.Stapled) != 1 {
 		t.Errorf("notes are not begun anew: %+v", h.Responses[2])
 	}
-	if err := s.Note("../x", noon, first.Meta.SHA256, nil); err == nil {
-		t.Error("an id that is a path was taken")
+	for _, bad := range []*Note{{ID: "../x", SHA256: first.Meta.SHA256}, {ID: id, SHA256: "../x"}} {
+		if s.Note([]*Note{bad}); bad.Err == nil {
+			t.Errorf("a path was taken: %+v", bad)
+		}
 	}
 }
 
@@ -168,9 +183,7 @@ func TestForgetHistories(t *testing.T) {
 		if _, err := s.Put(st); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.PutKeptCertificate(ids[name], func() []byte { return []byte("PEM") }); err != nil {
-			t.Fatal(err)
-		}
+		s.Note([]*Note{{ID: ids[name], SHA256: st.Meta.SHA256, ThisUpdate: st.Meta.ThisUpdate, Certificate: pemOf, Change: func(*record.Kept) bool { return false }}})
 	}
 	foreign := filepath.Join(s.dir, histories, ids["old"], "notes.txt")
 	if err := os.WriteFile(foreign, nil, 0o600); err != nil {
@@ -190,5 +203,34 @@ func TestForgetHistories(t *testing.T) {
 	}
 	if _, err := os.Stat(foreign); err != nil {
 		t.Error(err)
+	}
+}
+
+// BenchmarkPut10000 stores responses of 10,000 certificates, many at a time, and
+// then a newer one of each, with a history and without.
+func BenchmarkPut10000(b *testing.B) {
+	for _, n := range []int{0, 10} {
+		b.Run(fmt.Sprint("history=", n), func(b *testing.B) {
+			version := 0
+			s, err := Open(filepath.Join(b.TempDir(), "data"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			s.SetHistory(History{Keep: func(string) int { return n }, Kept: func(record.Staple, error) {}})
+			for b.Loop() {
+				version++
+				var group errgroup.Group
+				group.SetLimit(128)
+				for i := range 10_000 {
+					group.Go(func() error {
+						_, err := s.Put(response(numbered(i), strings.Repeat("x", 500)+fmt.Sprint(version), "good", noon.Add(time.Duration(version)*time.Hour)))
+						return err
+					})
+				}
+				if err := group.Wait(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -34,8 +34,6 @@ import (
 	"strings"
 	"sync"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 )
 
@@ -57,6 +55,8 @@ type Store struct {
 	folders folders
 
 	history History
+	// noteMu serialises those who note within the process.
+	noteMu sync.Mutex
 }
 
 const (
@@ -223,14 +223,8 @@ func (s *Store) exclusively(change func() error) error {
 		return fmt.Errorf("data_dir: %w", err)
 	}
 	defer f.Close() // releases the lock
-	for {
-		err = unix.Flock(int(f.Fd()), unix.LOCK_EX)
-		if !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("data_dir: lock: %w", err)
+	if err := flock(f); err != nil {
+		return err
 	}
 	return change()
 }
