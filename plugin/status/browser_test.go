@@ -216,8 +216,17 @@ func fleet(n, nodes int, now time.Time) *record.Snapshot {
 		s.Metas[id] = m
 		list = append(list, record.Applied{ID: id, ThisUpdate: m.ThisUpdate, Status: m.Status})
 	}
+	round := record.CanaryRound{
+		Started: now.Add(-9 * time.Hour), Phase: record.CanaryEnded, Published: now.Add(-9*time.Hour + 31*time.Minute), Renewed: now.Add(-8 * time.Hour), Ended: now.Add(-7 * time.Hour),
+		Nodes: map[string]record.CanaryNode{}, Failures: []record.CanaryFailure{{Reason: "canary-unseen", Error: "haproxy-002.eu: connection refused", At: now.Add(-7 * time.Hour)}},
+	}
+	s.Canaries = map[string]record.Canary{"edge": {Job: "edge", Name: "site-00003", Round: round}}
 	for i := range nodes {
 		name := fmt.Sprintf("haproxy-%03d.eu", i)
+		round.Nodes[name] = record.CanaryNode{Applied: round.Published.Add(time.Second), Seen: round.Published.Add(1200 * time.Millisecond), Good: round.Renewed.Add(time.Minute)}
+		if i == 2 {
+			round.Nodes[name] = record.CanaryNode{Error: "dial tcp 127.0.0.1:443: connect: connection refused"}
+		}
 		node := record.Node{
 			Format: record.Format, Node: name, Instance: "i", Version: "0.1.0", Roles: []string{"deliver"}, Seen: now.Add(-time.Minute),
 			Started: now.Add(-48 * time.Hour), Certificates: n, Stapled: len(list), Applied: list,

@@ -97,6 +97,7 @@ func markup(now time.Time) *record.Snapshot {
 		}
 	}
 	s.Leader.Node = evil
+	s.Canaries["edge"] = record.Canary{Job: "edge", Name: evil, Round: record.CanaryRound{Nodes: map[string]record.CanaryNode{"n": {Error: evil}}, Failures: []record.CanaryFailure{{Reason: "canary-renew", Error: evil}}}}
 	s.Unreadable = map[string]string{evil: evil}
 	// The times that a calendar ends with must not bend the axis for the others.
 	id := record.Checksum([]byte("strange"))
@@ -130,7 +131,7 @@ func axeOnPage(t *testing.T, b *tab) {
 			for _, part := range []string{"#timeline", "#matrix", "#nodes", "#responders", bare, dialog, "#nodes/haproxy-001.eu"} {
 				b.goTo(part)
 				if part == dialog {
-					b.until(`document.querySelector("dialog")?.textContent.match(/looked.*half within.*122 signed responses are kept/s)`)
+					b.until(`document.querySelector("dialog")?.textContent.match(/published after 31m.*haproxy-002.eu.*not in time.*connection refused.*looked.*half within.*122 signed responses are kept/s)`)
 					b.run(chromedp.Evaluate(`document.querySelector("dialog details").open = true`, nil))
 				}
 				if part == bare {

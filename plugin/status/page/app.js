@@ -2,6 +2,7 @@
 // records that anybody may have written: it becomes text nodes and attributes,
 // never markup; the page's policy (trusted types) forbids anything else.
 import { html, render, useEffect, useMemo, useReducer, useRef, useState } from "./preact/standalone.module.js";
+import { Faults } from "./canary.js";
 import { Certificate, Node } from "./detail.js";
 import { Matrix } from "./matrix.js";
 import { Known, plural, span, states, meaning } from "./model.js";
@@ -124,6 +125,7 @@ function Top({ report, error, now }) {
   <div role="status">
     ${error && html`<p class="banner">No news: ${error}</p>`}
     ${report?.error && html`<p class="banner">What this node has alone: ${report.error}</p>`}
+    ${report && html`<${Faults} canaries=${report.canaries} />`}
     ${report?.unreadable.length > 0 &&
     html`<p class="banner">${plural(report.unreadable.length, "record")} can't be read: ${report.unreadable[0].key}: ${report.unreadable[0].error}</p>`}
   </div>`;
@@ -200,7 +202,7 @@ function App() {
         ? html`<${Responders} asking=${extra.responders} now=${now} link=${link} open=${(r) => (choose({ ...choice, state: "", must: false, text: r.host }), go("timeline"))} />`
         : html`<p class="none">${errors.responders || "Asking …"}</p>`)}
     </main>
-    ${staple && html`<${Certificate} key=${what} s=${staple} told=${extra[one]} error=${errors[one]} here=${extra[truths]} notHere=${errors[truths]} history=${extra[history]} noHistory=${errors[history]} asking=${extra.responders} noAsking=${errors.responders} link=${link} now=${now} close=${() => go(view)} />`}
+    ${staple && html`<${Certificate} key=${what} s=${staple} canary=${report.canaries.find((c) => c.job === staple.job && c.name === staple.name)} told=${extra[one]} error=${errors[one]} here=${extra[truths]} notHere=${errors[truths]} history=${extra[history]} noHistory=${errors[history]} asking=${extra.responders} noAsking=${errors.responders} link=${link} now=${now} close=${() => go(view)} />`}
     ${node && html`<${Node} key=${what} n=${node} link=${link} now=${now} close=${() => go(view)} />`}`;
 }
 

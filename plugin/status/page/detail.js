@@ -3,6 +3,7 @@ import { html, useEffect, useRef } from "./preact/standalone.module.js";
 import { axis, Bar, extentOf } from "./timeline.js";
 import { troubleText } from "./nodes.js";
 import { Behaviour } from "./responders.js";
+import { Measured } from "./canary.js";
 import { Truths } from "./truths.js";
 import { History } from "./history.js";
 import { Verification } from "./verification.js";
@@ -24,7 +25,7 @@ function Dialog({ title, close, children }) {
 const fact = (name, value) => value && html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
 const moment = (at, now) => at > 0 && `${utc(at)}, ${ago(at, now)}`;
 
-export function Certificate({ s, told, error, here, notHere, asking, noAsking, history, noHistory, now, close, link }) {
+export function Certificate({ s, canary, told, error, here, notHere, asking, noAsking, history, noHistory, now, close, link }) {
   const nodes = told?.nodes;
   return html`<${Dialog} title=${s.label} close=${close}>
     <p class="lead"><${State} is=${s.state} /> ${meaning[s.state]}${s.must_staple && html` <em class="must">must-staple</em>`}</p>
@@ -44,6 +45,7 @@ export function Certificate({ s, told, error, here, notHere, asking, noAsking, h
       ${fact("Serial", s.serial)}
       ${fact("Id", s.id)}
     </dl>
+    <${Measured} of=${canary} />
     <${Truths} here=${here} error=${notHere} others=${nodes} now=${now} link=${link} />
     <${Verification} of=${told?.verification} />
     <${Behaviour} asking=${asking} error=${noAsking} hosts=${told?.responders} url=${s.responder} now=${now} link=${link} />
