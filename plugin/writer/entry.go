@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
 
@@ -24,6 +25,8 @@ type entry struct {
 	since   time.Time // when misfit or fileErr came, whichever is there
 	refused *Refused
 	early   bool // a candidate was refused because our clock is behind
+	// owed is what came with held from the source, until data_dir is told of it.
+	owed *record.Meta
 	// unkept is why data_dir does not have what is held, nil if it has.
 	unkept      error
 	unkeptSince time.Time
@@ -72,7 +75,7 @@ func (e *entry) inherit(old *entry) {
 	e.held, e.applied, e.filed, e.loaded = old.held, old.applied, old.filed, old.loaded
 	e.misfit, e.fileErr, e.since = old.misfit, old.fileErr, old.since
 	e.refused, e.early = old.refused, old.early
-	e.unkept, e.unkeptSince = old.unkept, old.unkeptSince
+	e.owed, e.unkept, e.unkeptSince = old.owed, old.unkept, old.unkeptSince
 	e.complaints, old.complaints = old.complaints, e.complaints
 	for _, t := range e.cert.Targets {
 		if d := old.targets[t]; d != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/pem"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -19,13 +20,23 @@ type written struct {
 	changed bool          // the file did not before
 }
 
-// handle brings what e holds into its file and has the targets told. It tells
-// whether the file was changed; its error is worth another try.
+// handle brings what e holds into its file and has the targets told; data_dir
+// takes it meanwhile. It tells whether the file was changed; its error is worth
+// another try.
 func (w *Writer) handle(ctx context.Context, e *entry) (changed bool, err error) {
-	defer w.news(e)
 	w.mu.Lock()
-	held, gone := e.held, e.gone
+	held, gone, owed := e.held, e.gone, e.owed != nil
 	w.mu.Unlock()
+	if owed && !gone {
+		// Both wait for the disk, which makes them durable together.
+		var keeping sync.WaitGroup
+		keeping.Go(func() { w.keep(e) }) // ends by itself
+		defer func() {
+			keeping.Wait()
+			w.news(e)
+		}()
+	}
+	defer w.news(e)
 	if gone {
 		return false, nil
 	}

@@ -25,7 +25,7 @@ func (w *Writer) consider(e *entry, st record.Staple) bool {
 	}
 	facts, err := e.cert.verify(st.DER, w.now())
 	if err == nil && w.accept(e, facts) {
-		w.learn(e, facts, st.Meta)
+		w.owe(e, st.Meta)
 		return true
 	}
 	if err == nil {
@@ -104,6 +104,24 @@ func (w *Writer) refuse(e *entry, der []byte, err error) {
 	w.mu.Unlock()
 	if !seen {
 		w.log.Log(level, "response refused"+more, "job", e.cert.Job, "name", e.cert.Name, "id", e.cert.ID, "sha256", sum, "reason", reason, "error", err)
+	}
+}
+
+// owe notes that data_dir does not have what e holds, which came with from.
+func (w *Writer) owe(e *entry, from record.Meta) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	e.owed = &from
+}
+
+// keep has data_dir hold what it is owed of e.
+func (w *Writer) keep(e *entry) {
+	w.mu.Lock()
+	held, from := e.held, e.owed
+	e.owed = nil
+	w.mu.Unlock()
+	if from != nil {
+		w.learn(e, held, *from)
 	}
 }
 

@@ -66,7 +66,12 @@ func TestRefreshIsToldApart(t *testing.T) {
 	b.run(src)
 	src.list <- []record.Staple{from(c, b.answer(c, time.Minute))}
 	eventually(t, "the first", func() bool { return b.state(c).Filed })
-	eventually(t, "its news", func() bool { return len(changed) > 0 })
+	eventually(t, "its news", func() bool {
+		files := b.writer.run.files
+		files.mu.Lock()
+		defer files.mu.Unlock()
+		return len(files.slots) == 0 // all is told
+	})
 	for len(changed) > 0 {
 		<-changed
 	}

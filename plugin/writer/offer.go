@@ -18,6 +18,7 @@ func (w *Writer) Offer(ctx context.Context, list []record.Staple) []string {
 		in := false
 		for _, e := range w.entriesOf(st.ID) {
 			in = w.consider(e, st) || in
+			w.keep(e)
 		}
 		if in {
 			taken = append(taken, st.ID)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 )
 
@@ -42,13 +44,22 @@ func (w *Writer) Pass(ctx context.Context, list []record.Staple) []Result {
 	var mu sync.Mutex
 	changed := map[*entry]bool{}
 	step := w.steps(entries, told)
+	var writing errgroup.Group
+	writing.SetLimit(fileWorkers)
 	for _, e := range entries {
-		if ctx.Err() != nil {
-			break
-		}
-		changed[e], _ = w.handle(ctx, e) // the state has the error
-		step(1)
+		writing.Go(func() error { // ends by itself
+			if ctx.Err() != nil {
+				return nil
+			}
+			did, _ := w.handle(ctx, e) // the state has the error
+			mu.Lock()
+			changed[e] = did
+			mu.Unlock()
+			step(1)
+			return nil
+		})
 	}
+	_ = writing.Wait()
 	var wg sync.WaitGroup
 	for target, list := range told {
 		wg.Add(1)

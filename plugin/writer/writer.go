@@ -50,13 +50,9 @@ type Config struct {
 	FirstRetry, LongestRetry time.Duration
 }
 
-const (
-	// fileWorkers write files at a time: a write mostly waits for fsync, and a
-	// file system makes durable together what is written together.
-	fileWorkers = 64
-	// deliverWorkers verify and keep responses at a time, for the same reason.
-	deliverWorkers = 128
-)
+// fileWorkers write files at a time: a write mostly waits for fsync, and a file
+// system makes durable together what is written together.
+const fileWorkers = 64
 
 // earlyInterval is how often the Source is asked again for responses that were
 // refused because our clock is behind.
@@ -232,12 +228,12 @@ func (w *Writer) holds(id string) (record.Meta, bool) {
 	return meta(&best.cert, best.held, record.Meta{}), true
 }
 
-// deliver takes what the Source has; no id is in list twice. Several at a time:
-// each waits mostly for the disk, which makes those that come together durable
-// together.
+// deliver takes what the Source has; no id is in list twice. It verifies, on all
+// processors; what was let in is left to those who write, so that nobody who
+// verifies waits for the disk.
 func (w *Writer) deliver(ctx context.Context, list []record.Staple) {
 	var group errgroup.Group
-	group.SetLimit(deliverWorkers)
+	group.SetLimit(runtime.GOMAXPROCS(0))
 	for _, st := range list {
 		group.Go(func() error { // ends by itself
 			if ctx.Err() == nil {
