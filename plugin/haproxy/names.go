@@ -2,6 +2,7 @@ package haproxy
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 )
@@ -19,7 +20,7 @@ const (
 // that one pass over many certificates asks for each name once.
 type nameIndex struct {
 	process Info
-	read    time.Time           // when the list of names was read
+	read    time.Time           // when the list of names was read; zero: some are known
 	scanned time.Time           // when all of them were asked for
 	sha1    map[string]string   // name -> fingerprint; "" where HAProxy shows none
 	names   map[string][]string // fingerprint -> names
@@ -109,6 +110,25 @@ func (s *session) refreshNames(ctx context.Context) error {
 	}
 	s.c.names = x
 	return nil
+}
+
+// remember keeps details for refreshNames, which then need not ask for these.
+func (s *session) remember(details map[string]certDetail) {
+	x := &s.c.names
+	if x.sha1 == nil || !x.process.Same(s.info) {
+		*x = nameIndex{process: s.info, scanned: s.c.config.Now(), sha1: map[string]string{}, names: map[string][]string{}}
+	}
+	for name, d := range details {
+		old, known := x.sha1[name]
+		if known && old == d.sha1 {
+			continue
+		}
+		if known { // replaced since
+			x.names[old] = slices.DeleteFunc(x.names[old], func(n string) bool { return n == name })
+		}
+		x.sha1[name] = d.sha1
+		x.names[d.sha1] = append(x.names[d.sha1], name)
+	}
 }
 
 func (s *session) list(ctx context.Context) (certList, error) {

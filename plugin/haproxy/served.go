@@ -70,6 +70,7 @@ func (c *Client) servedDetails(ctx context.Context, names []string) ([]Served, e
 	if err != nil {
 		return nil, err
 	}
+	s.remember(details)
 	var list []Served
 	for _, name := range names {
 		d, ok := details[name]

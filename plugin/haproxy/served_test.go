@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/consul-ocsp/consul-ocsp/consul/consultest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
@@ -62,4 +63,29 @@ func TestServedKnowsAliasesAndOwnUpdates(t *testing.T) {
 	if s := found[one.Path]; s.Updates || s.SHA1 != sha1Of(one) {
 		t.Errorf("%+v", s)
 	}
+}
+
+// What a listing brought spares a push the question for each name, and is put
+// right by the next one.
+func TestServedTellsPushesWhatIsServed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	old := w.issue("www.test", testca.IssueOptions{})
+	p := haproxytest.Start(t, haproxytest.Options{Certs: []string{old.Path}})
+	c := client(t, p.Socket())
+	listed := func() {
+		t.Helper()
+		if list, err := c.Served(t.Context()); err != nil || len(list) != 1 {
+			t.Fatal(list, err)
+		}
+	}
+	listed()
+	install(t, c, w.good(old, 3*time.Hour, time.Hour), haproxy.HowTransaction)
+	renewed := w.issue("www.test", testca.IssueOptions{File: old.Path + ".new"})
+	command(t, p, "set ssl cert %s <<\n%s", old.Path, readFile(t, renewed.Path))
+	command(t, p, "commit ssl cert %s", old.Path)
+	listed()
+	r := w.good(renewed, time.Hour, time.Hour)
+	install(t, c, r, haproxy.HowTransaction)
+	wantStaple(t, p, "www.test", r.OCSP)
 }
