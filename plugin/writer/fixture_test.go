@@ -200,8 +200,22 @@ func (b *bench) run(src Source) (stop func()) {
 	return stop
 }
 
+// keeps waits until data_dir holds der and nothing else is on its way there.
+func (b *bench) keeps(c Certificate, der []byte) {
+	b.t.Helper()
+	eventually(b.t, "data_dir to be told", func() bool {
+		files := b.writer.run.files
+		files.mu.Lock()
+		defer files.mu.Unlock()
+		return len(files.slots) == 0
+	})
+	if st, _, err := b.data.Staple(c.ID); err != nil || string(st.DER) != string(der) {
+		b.t.Errorf("data_dir holds another response: %v", err)
+	}
+}
+
 // eventually waits for a condition.
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
