@@ -25,7 +25,7 @@ import (
 const patience = 3 * time.Minute
 
 // browser is a headless Chromium with nothing in it.
-func browser(t *testing.T) context.Context {
+func browser(t testing.TB) context.Context {
 	t.Helper()
 	// Chromium's children write for a while after it: t.TempDir would complain.
 	profile, err := os.MkdirTemp("", "chromium")
@@ -55,7 +55,7 @@ func browser(t *testing.T) context.Context {
 
 // tab is the page that a browser shows, and what is wrong in it.
 type tab struct {
-	t      *testing.T
+	t      testing.TB
 	ctx    context.Context
 	server *httptest.Server
 
@@ -65,7 +65,7 @@ type tab struct {
 
 // open shows the handler's page. Whatever the browser complains of fails the
 // test, and so does a request to anybody else.
-func open(t *testing.T, h http.Handler) *tab {
+func open(t testing.TB, h http.Handler) *tab {
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
@@ -251,7 +251,7 @@ func fleet(n, nodes int, now time.Time) *record.Snapshot {
 }
 
 // served is a handler of the snapshot that may be replaced meanwhile.
-func served(t *testing.T, now *atomic.Pointer[record.Snapshot]) http.Handler {
+func served(t testing.TB, now *atomic.Pointer[record.Snapshot]) http.Handler {
 	t.Helper()
 	ok := func(context.Context) Health { return Health{OK: true} }
 	return Handler(t.Context(), HandlerOptions{

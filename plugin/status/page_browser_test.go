@@ -53,6 +53,14 @@ func manyOnPage(t *testing.T, b *tab) {
 		t.Errorf("the order is %s", got)
 	}
 	b.shoot("timeline-light")
+	// To scroll makes no element: those of rows that leave are the ones that come.
+	b.run(chromedp.Evaluate(`document.querySelector('.rows').scrollTop = 4000`, nil))
+	b.until(labels + `.length > 0 && ![...document.querySelectorAll('.row')].some(r => r.ariaRowIndex == 5)`)
+	b.run(chromedp.Evaluate(`document.querySelectorAll('.row').forEach(r => r.kept = true); document.querySelector('.rows').scrollTop = 40000`, nil))
+	b.until(`[...document.querySelectorAll('.row')].some(r => r.ariaRowIndex == 920)`)
+	if made := value[int](b, `[...document.querySelectorAll('.row')].filter(r => !r.kept).length`); made > 0 {
+		t.Errorf("scrolling made %d rows anew", made)
+	}
 	const active = `document.getElementById(document.activeElement.getAttribute("aria-activedescendant"))`
 	b.run(chromedp.Focus(".rows"), chromedp.KeyEvent(kb.End))
 	b.until(active + `?.ariaRowIndex == 10001 && ` + active + `.getBoundingClientRect().bottom <= innerHeight + 1`)

@@ -1,10 +1,23 @@
 // A grid of which only the rows in sight are in the document, however many
 // there are. It is one stop for Tab; arrows, Page, Home and End walk, Enter opens.
-import { html, useLayoutEffect, useRef, useState } from "./preact/standalone.module.js";
+import { Component, html, useLayoutEffect, useRef, useState } from "./preact/standalone.module.js";
 
 const beyond = 6; // rows kept ready above and below
 
-export function Rows({ items, label, name, head, row, open, width }) {
+// Line is one row. While others come and go by scrolling it stays as it is drawn.
+class Line extends Component {
+  shouldComponentUpdate(next) {
+    return Object.keys(next).some((key) => key !== "view" && key !== "press" && next[key] !== this.props[key]);
+  }
+
+  render({ i, item, active, top, row, view, press }) {
+    return html`<div role="row" id=${"row" + i} class=${active ? "row active" : "row"} aria-rowindex=${i + 2} style=${{ top }}
+      onClick=${() => press(item)}>${row(item, view)}</div>`;
+  }
+}
+
+// sight tells of a view what row draws otherwise for; without it nothing is.
+export function Rows({ items, label, name, head, row, open, width, sight }) {
   const box = useRef();
   const [view, setView] = useState({ top: 0, left: 0, height: 600, width: 800, row: 36, head: 0 });
   const [active, setActive] = useState("");
@@ -52,18 +65,20 @@ export function Rows({ items, label, name, head, row, open, width }) {
   };
 
   const first = Math.max(0, Math.floor(view.top / view.row) - beyond);
-  const last = Math.min(items.length, Math.ceil((view.top + view.height) / view.row) + beyond);
+  const slots = Math.ceil(view.height / view.row) + 2 * beyond + 1;
+  const last = Math.min(items.length, first + slots);
   const shown = [];
   for (let i = first; i < last; i++) shown.push(i);
   // The active row stays in the document, for those who hear it.
   if (items.length && (current < first || current >= last)) shown.push(current);
 
-  // Rows that leave give their elements to those that come.
-  const slots = Math.ceil(view.height / view.row) + 2 * beyond + 2;
-  const slot = (i) => (i >= first && i < last ? i % slots : "apart");
-  const line = (i) => html`
-    <div role="row" id=${"row" + i} class=${i === current ? "row active" : "row"} key=${slot(i)} aria-rowindex=${i + 2}
-      style=${{ top: i * view.row + "px" }} onClick=${() => (setActive(name(items[i])), open && open(items[i]))}>${row(items[i], view)}</div>`;
+  // Rows that leave give their elements to those that come, which stay in their
+  // places: to move an element costs more than to change what it says.
+  const slot = (i) => (i >= first && i < last ? i % slots : slots);
+  shown.sort((a, b) => slot(a) - slot(b));
+  const press = (item) => (setActive(name(item)), open && open(item));
+  const line = (i) => html`<${Line} key=${slot(i)} i=${i} item=${items[i]} active=${i === current} top=${i * view.row + "px"} row=${row}
+    view=${view} press=${press} sight=${sight?.(view)} />`;
 
   return html`
     <div class="rows" role="grid" aria-label=${label} aria-rowcount=${items.length + 1} tabindex="0"
