@@ -3,15 +3,12 @@ package plugin
 import (
 	"context"
 	"fmt"
-	"iter"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/consul-ocsp/consul-ocsp/hclconfig"
-	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
@@ -139,72 +136,6 @@ func (h *holding) trouble(job, name, reason string, err error) record.NodeTroubl
 	return t
 }
 
-// targets are what a fetcher keeps fresh: one for each certificate, however
-// many files and nodes hold it. The agent's own configuration counts before
-// what was announced.
-func (h *holding) targets() iter.Seq[fetcher.Target] {
-	h.mu.Lock()
-	plan, seen := h.plan, map[string]bool{}
-	own := h.configured(seen)
-	announced := make([]*fetcher.Announcement, 0, h.mostAnnounced())
-	for a := range h.announced() {
-		if !seen[a.ID()] {
-			announced = append(announced, a)
-		}
-	}
-	h.mu.Unlock()
-	return func(yield func(fetcher.Target) bool) {
-		for _, t := range own {
-			if !yield(t) {
-				return
-			}
-		}
-		for _, a := range announced {
-			if !yield(a.Target(plan.jobFetch(a.Job()).settings)) {
-				return
-			}
-		}
-	}
-}
-
-// target is the certificate of id, if it is among the targets.
-func (h *holding) target(id string) (fetcher.Target, bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, c := range h.own {
-		if c.ID == id {
-			return newTarget(c, h.plan.fetch(c.Job, c.Name).settings), true
-		}
-	}
-	for _, heard := range h.heard {
-		if a := heard.believed[id]; a != nil {
-			return a.Target(h.plan.jobFetch(a.Job()).settings), true
-		}
-	}
-	return fetcher.Target{}, false
-}
-
-// ownTargets are the agent's own certificates, once each, as a fetcher takes
-// them.
-func (h *holding) ownTargets() []fetcher.Target {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.configured(map[string]bool{})
-}
-
-// configured are the agent's own certificates whose ids are not in seen yet.
-// The caller holds the lock.
-func (h *holding) configured(seen map[string]bool) []fetcher.Target {
-	var targets []fetcher.Target
-	for _, c := range h.own {
-		if !seen[c.ID] {
-			seen[c.ID] = true
-			targets = append(targets, newTarget(c, h.plan.fetch(c.Job, c.Name).settings))
-		}
-	}
-	return targets
-}
-
 // names are the ids behind configured names, as "job/name": those of the
 // agent's own certificates, and where the configuration says so, of announced
 // ones, the newest of several.
@@ -260,66 +191,6 @@ func (h *holding) announcements() map[string]record.Certificate {
 		}
 	}
 	return records
-}
-
-// deliveries are the certificates that a writer keeps stapled.
-func (h *holding) deliveries() []writer.Certificate {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	var list []writer.Certificate
-	for _, c := range h.own {
-		job := h.plan.cfg.Job(c.Job)
-		if job == nil {
-			continue
-		}
-		settings := h.plan.fetch(c.Job, c.Name).settings
-		onRevoked := ""
-		if len(job.HAProxy) > 0 {
-			onRevoked = job.HAProxy[0].OnRevoked // the same in all of a job
-		}
-		list = append(list, writer.Certificate{
-			ID: c.ID, Job: c.Job, Name: c.Name, Path: c.Path, OCSPFile: c.OCSPFile,
-			Leaf: c.Leaf, Issuer: c.Issuer, Pair: c.Pair, Names: c.Names, MustStaple: c.MustStaple,
-			IssuerInPEM: c.IssuerInPEM, IssuerKnown: c.IssuerKnown(), IssuerFile: c.IssuerFile, IssuerOnlyInPEM: c.IssuerFile == "",
-			NotHAProxy: len(job.HAProxy) == 0 && len(job.Nginx) > 0,
-			WriteFile:  job.WriteFiles, WriteIssuer: job.WriteIssuer, OnRevoked: onRevoked,
-			Placeholder: placeholders(job), ZeroWarning: c.ZeroWarning,
-			Options: writer.Options{
-				AllowSHA1Signatures: settings.AllowSHA1Signatures, TrustedResponders: settings.TrustedResponders,
-			},
-			Targets: h.plan.targets[c.Job],
-		})
-	}
-	return list
-}
-
-// placeholders tells whether a job wants an empty file where there is no response
-// yet: the files are those of all its targets.
-func placeholders(job *hclconfig.Job) bool {
-	return slices.ContainsFunc(job.HAProxy, func(d hclconfig.DeliverHAProxy) bool { return d.Placeholder })
-}
-
-// newTarget is a certificate of the agent's own for the fetcher.
-func newTarget(c inventory.Certificate, settings fetcher.Settings) fetcher.Target {
-	return fetcher.Target{
-		ID: c.ID, Leaf: c.Leaf, Issuer: c.Issuer, Job: c.Job, Name: c.Name,
-		Names: c.Names, MustStaple: c.MustStaple, Settings: settings,
-	}
-}
-
-// notAsked is why nobody is asked about some of the agent's own certificates,
-// by id: nothing is missing where they have no response. A certificate that
-// must be stapled is never among them.
-func (h *holding) notAsked(now time.Time) map[string]string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	reasons := map[string]string{}
-	for _, c := range h.own {
-		if why := h.plan.notAsked(c, now); why != "" {
-			reasons[c.ID] = why
-		}
-	}
-	return reasons
 }
 
 // troubles are what is wrong with the agent's own certificates.

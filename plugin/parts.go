@@ -3,7 +3,6 @@ package plugin
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,7 +15,6 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/canary"
 	"github.com/consul-ocsp/consul-ocsp/plugin/event"
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
-	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
 	"github.com/consul-ocsp/consul-ocsp/plugin/pull"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/status"
@@ -229,128 +227,4 @@ func (p *parts) source() writer.Source {
 		return p.lag.follow(p.joint, p.started)
 	}
 	return p.store
-}
-
-// watchCertificates keeps the holding in step with the files, and with the
-// configuration when that changes.
-func (p *parts) watchCertificates(ctx context.Context) error {
-	for ctx.Err() == nil {
-		watching, cancel := context.WithCancel(ctx)
-		mapped := p.plan.Load()
-		group, watching := errgroup.WithContext(watching) // ends with cancel, below
-		group.Go(func() error {
-			return inventory.Watch(watching, p.views.sources(mapped), func(found []inventory.Certificate, problems []inventory.Problem) {
-				p.certificates(mapped, found, problems)
-			}, inventory.WatchOptions{Logger: p.options.Logger.Named("inventory")})
-		})
-		p.untilReplan(watching)
-		cancel()
-		if err := group.Wait(); err != nil && ctx.Err() == nil {
-			return fmt.Errorf("watching certificates: %w", err)
-		}
-	}
-	return nil
-}
-
-// untilReplan waits for another plan, or the end of ctx.
-func (p *parts) untilReplan(ctx context.Context) {
-	for {
-		select {
-		case <-p.askWatch:
-		case <-p.replan:
-			return
-		case <-p.rediscovered:
-			return
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// certificates takes in what the inventory found.
-func (p *parts) certificates(mapped *plan, found []inventory.Certificate, problems []inventory.Problem) {
-	p.holding.take(mapped, found, problems)
-	p.changed()
-	wake(p.lacking)
-	p.once.Do(func() { close(p.read) })
-}
-
-// changed hands on a holding that has changed.
-func (p *parts) changed() {
-	p.writer.Set(p.holding.deliveries())
-	for _, c := range []chan struct{}{p.report, p.retarget, p.check, p.relook, p.reanswer} {
-		wake(c)
-	}
-	p.rename()
-	select {
-	case <-p.read:
-		wake(p.announce)
-	default:
-		// The first time is when announcing begins, splayed: many nodes may
-		// start together.
-	}
-}
-
-// findIssuers downloads issuers that no file has, and tries again while one is
-// lacking. It is a loop of its own, so that a CA that does not answer keeps
-// nobody from noticing a changed file.
-func (p *parts) findIssuers(ctx context.Context) error {
-	again := time.NewTimer(0)
-	defer again.Stop()
-	for {
-		select {
-		case <-p.lacking:
-		case <-again.C:
-		case <-ctx.Done():
-			return nil
-		}
-		if !p.holding.complete(ctx, p.changed) {
-			again.Reset(issuerRetry)
-		}
-	}
-}
-
-// fetchAlone is the elected role where there is nobody to elect: the store is
-// where responses are published.
-func (p *parts) fetchAlone(ctx context.Context) error {
-	p.awaitCanaries(ctx)
-	teller := p.newTeller(ownName(p.plan.Load().cfg.NodeName), p.store)
-	f := fetcher.New(fetcher.Config{
-		Store: p.store, Publisher: observedPublisher{p.store, teller, p.plannedAnywhere, p.canary.Publishing}, Client: p.client, Planned: p.plannedAnywhere,
-		Ended: p.ended(!p.plan.Load().cfg.HasRole("deliver")), Exchanged: p.exchanged, Logger: p.options.Logger.Named("fetcher"),
-	})
-	group, ctx := errgroup.WithContext(ctx) // every goroutine of it ends with ctx
-	group.Go(func() error { return p.tell(ctx, teller, func() {}) })
-	group.Go(func() error { return p.leadCanaries(ctx, aloneBoard{p}, teller) })
-	group.Go(func() error { return p.fetch(ctx, f) })
-	return group.Wait()
-}
-
-// aim gives a fetcher the targets of the holding as they are now. What is known
-// and who is told stay together: an older view never comes after a newer one.
-func (p *parts) aim(f *fetcher.Fetcher) {
-	p.aiming.Lock()
-	defer p.aiming.Unlock()
-	f.SetEach(p.holding.targets())
-}
-
-// fetch runs a fetcher with the targets of the holding, as they change.
-func (p *parts) fetch(ctx context.Context, f *fetcher.Fetcher) error {
-	p.fetching.Store(f)
-	defer p.fetching.Store(nil)
-	group, ctx := errgroup.WithContext(ctx) // ends with ctx
-	group.Go(func() error { return f.Run(ctx) })
-	group.Go(func() error {
-		p.aim(f)
-		for {
-			select {
-			case <-p.askFetch:
-			case <-p.retarget:
-				p.aim(f)
-			case <-ctx.Done():
-				return nil
-			}
-		}
-	})
-	return group.Wait()
 }
