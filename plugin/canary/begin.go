@@ -24,6 +24,10 @@ func (l *Leader) rest(ctx context.Context) (time.Duration, error) {
 		due = last.Add(l.Settings.Every)
 	}
 	if wait := due.Sub(now); wait > 0 {
+		if !l.state.Due.Equal(due) && !l.state.Round.Started.IsZero() {
+			l.state.Due = due // every is another than it was
+			return time.Minute, l.keep(ctx)
+		}
 		return min(wait, time.Minute), nil
 	}
 	c, nodes, why, err := l.ready(ctx, now)
@@ -41,7 +45,7 @@ func (l *Leader) rest(ctx context.Context) (time.Duration, error) {
 	if last := l.state.Round; !last.Started.IsZero() {
 		l.state.Last = &last
 	}
-	l.state.Unready = nil
+	l.state.Unready, l.state.Due = nil, now.Add(l.Settings.Every)
 	l.state.Round = record.CanaryRound{Started: now, ID: c.ID, Nodes: nodes}
 	// First it is kept, so that nobody revokes again, whatever becomes of us.
 	if err := l.enter(ctx, record.CanaryRevoking, l.Settings.Timeout+l.Settings.Within); err != nil {

@@ -246,3 +246,22 @@ func TestToldByNodes(t *testing.T) {
 		}
 	}
 }
+
+// A command is told which certificate it is for, and no token.
+func TestCommandsAreTold(t *testing.T) {
+	t.Setenv("CONSUL_HTTP_TOKEN", "geheim")
+	t.Setenv("CONSUL_OCSP_CONFIG", "/etc")
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t)
+		env := filepath.Join(f.dir, "env")
+		f.lead(t, time.Hour, func(c *Config) {
+			c.Settings.Revoke = []string{"sh", "-c", "env | grep ^CONSUL_ | sort > " + env}
+			c.Certificate = func() (Certificate, bool) { return Certificate{ID: f.id(), Path: "/certs/canary.pem"}, true }
+		})
+		got, err := os.ReadFile(env)
+		want := "CONSUL_OCSP_CERT=/certs/canary.pem\nCONSUL_OCSP_ID=" + first + "\nCONSUL_OCSP_JOB=edge\nCONSUL_OCSP_NAME=canary\n"
+		if err != nil || string(got) != want {
+			t.Errorf("%v: %s", err, got)
+		}
+	})
+}

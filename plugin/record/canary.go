@@ -18,6 +18,8 @@ type Canary struct {
 	// first. Last is the one before that.
 	Round CanaryRound  `json:"round"`
 	Last  *CanaryRound `json:"last,omitempty"`
+	// Due is when the next round should begin; zero before the first.
+	Due time.Time `json:"due,omitzero"`
 	// Success is when a round last ended of which nothing failed.
 	Success time.Time `json:"success,omitzero"`
 	// Unready is why no round could begin when one was due; nil once one has begun.
@@ -124,6 +126,7 @@ func (c Canary) WasReplaced(id string) bool {
 // Encode is the JSON of c in this agent's format, its lists cut to their bounds.
 func (c Canary) Encode() ([]byte, error) {
 	c.Format = Format
+	c.Due, c.Success = c.Due.UTC(), c.Success.UTC()
 	c.Round = c.Round.bounded()
 	if c.Last != nil {
 		last := c.Last.bounded()

@@ -20,11 +20,14 @@ const Planned = "canary"
 type Canary struct {
 	Job  string `json:"job"`
 	Name string `json:"name"`
-	// State is OK, Failing, or Missing before the first round has ended.
+	// State is OK, Failing, Missing before the first round has ended, or Stale where
+	// one should have begun an hour ago.
 	State string `json:"state"`
 	// Phase is that of the round that goes on: "revoking", "revoked", "renewing" or
 	// "renewed"; empty between rounds.
 	Phase string `json:"phase"`
+	// Due is when the next round should begin.
+	Due time.Time `json:"due,omitzero"`
 	// Success is when a round last ended of which nothing failed.
 	Success time.Time `json:"success,omitzero"`
 	// Failures are those of the round that ended last, and of the one that goes on.
@@ -65,7 +68,7 @@ type CanaryFailure struct {
 func (r *Report) SetCanaries(canaries map[string]record.Canary) {
 	for job, c := range canaries {
 		if record.ValidName(job) {
-			r.Canaries = append(r.Canaries, newCanary(c))
+			r.Canaries = append(r.Canaries, newCanary(c, r.Now))
 		}
 		for i := range r.Staples {
 			s := &r.Staples[i]
@@ -84,10 +87,13 @@ func (r *Report) delivered(id string) bool {
 	return listed && slices.ContainsFunc(r.Nodes, func(n Node) bool { return n.State != Stale && n.Applied[column] != Unsaid })
 }
 
-func newCanary(c record.Canary) Canary {
+// overdue is how long after a round should have begun nobody seems to see to it.
+const overdue = time.Hour
+
+func newCanary(c record.Canary, now time.Time) Canary {
 	shown := measured(c)
 	out := Canary{
-		Job: clean(c.Job), Name: clean(c.Name), State: OK, Success: utc(c.Success), Failures: []CanaryFailure{},
+		Job: clean(c.Job), Name: clean(c.Name), State: OK, Due: utc(c.Due), Success: utc(c.Success), Failures: []CanaryFailure{},
 		Started: utc(shown.Started), PublishedSeconds: seconds(shown.Started, shown.Published), Nodes: []CanaryNode{},
 	}
 	if c.Round.Active() {
@@ -102,6 +108,8 @@ func newCanary(c record.Canary) Canary {
 	switch {
 	case len(out.Failures) > 0:
 		out.State = Failing
+	case !c.Round.Active() && !c.Due.IsZero() && now.Sub(c.Due) > overdue:
+		out.State = Stale
 	case shown.Ended.IsZero():
 		out.State = Missing
 	}
@@ -175,6 +183,9 @@ func (r *Report) canaryTable(o TableOptions) *table {
 		if c.Phase != "" {
 			notes = append(notes, "a round goes on: "+c.Phase)
 		}
+		if c.State == Stale {
+			notes = append(notes, "a round should have begun"+at(c.Due.In(o.Local)))
+		}
 		for _, f := range c.Failures {
 			notes = append(notes, f.Reason+at(f.At.In(o.Local))+": "+f.Error)
 		}
@@ -198,10 +209,16 @@ func after(s *float64) string {
 // it is not by plan.
 func (r *Report) checkCanaries(f *findings) (warnings int) {
 	for _, c := range r.Canaries {
-		if c.State != Failing {
+		switch c.State {
+		case Stale:
+			f.warning("canary %s/%s: a round should have begun%s, and no agent that leads sees to it", c.Job, c.Name, at(c.Due))
+			warnings++
+			continue
+		case Failing:
+			warnings++
+		default:
 			continue
 		}
-		warnings++
 		var parts []string
 		for _, failure := range c.Failures {
 			parts = append(parts, failure.Reason+": "+failure.Error)

@@ -1,6 +1,10 @@
 package status
 
-import "github.com/consul-ocsp/consul-ocsp/plugin/record"
+import (
+	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+)
 
 var (
 	canaryRevocation = describe("canary_revocation_seconds", "Time from the canary's last revocation until it was published, applied on a node and seen by a client there, in seconds.", "job", "node", "stage")
@@ -14,13 +18,13 @@ var (
 
 // canaries tells what is known of canaries: the leader does. The nodes of a round
 // are bounded by its record.
-func (e emitter) canaries(list map[string]record.Canary) {
+func (e emitter) canaries(list map[string]record.Canary, now time.Time) {
 	for name, c := range list {
 		if !record.ValidName(name) || c.Job != name {
 			continue // not from an agent
 		}
 		job, shown := clean(c.Job), measured(c)
-		told := newCanary(c)
+		told := newCanary(c, now)
 		if s := told.PublishedSeconds; s != nil {
 			e.gauge(canaryRevocation, *s, job, "", "published")
 		}
@@ -41,7 +45,7 @@ func (e emitter) canaries(list map[string]record.Canary) {
 		}
 		e.gauge(canaryNodes, float64(len(told.Nodes)), job)
 		e.gauge(canaryUnseen, float64(unseen), job)
-		e.gauge(canaryFailing, boolean(told.State == Failing), job)
+		e.gauge(canaryFailing, boolean(told.State == Failing || told.State == Stale), job)
 		if !c.Success.IsZero() {
 			e.gauge(canarySuccess, float64(c.Success.UnixMilli())/1000, job)
 		}

@@ -65,6 +65,10 @@ func TestRevokedByPlan(t *testing.T) {
 		{"another is revoked", func(s *record.Snapshot, _ *record.Canary) {
 			s.Metas[id("3")] = meta("www", time.Hour, 6*day, func(m *record.Meta) { m.Status = "revoked" })
 		}, [2]string{Planned, Planned}, OK, CheckCritical},
+		{"nobody sees to it", func(_ *record.Snapshot, c *record.Canary) {
+			c.Round, c.Due = *c.Last, noon.Add(-2*time.Hour)
+			c.Replaced = append(c.Replaced, id("1")[:record.IDPrefix])
+		}, [2]string{Revoked, Planned}, Stale, CheckCritical},
 		{"renew fails", func(_ *record.Snapshot, c *record.Canary) {
 			c.Round.Failures = []record.CanaryFailure{{Reason: "canary-renew", Error: "exit status 1", At: noon}}
 		}, [2]string{Planned, Planned}, Failing, CheckWarning},

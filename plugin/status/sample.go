@@ -107,7 +107,7 @@ func (take scrape) Collect(out chan<- prometheus.Metric) {
 		e.gauge(consulUp, boolean(!s.ConsulDown))
 		e.gauge(lastSync, float64(s.LastSync.UnixMilli())/1000)
 	}
-	e.canaries(s.Canaries)
+	e.canaries(s.Canaries, s.Now)
 	for _, v := range s.Views {
 		e.view(v, s.Now, s.Single)
 	}
