@@ -21,7 +21,7 @@ func (b *fallback) show(now time.Time, err error) {
 		next.why = "consul does not answer"
 	}
 	if b.on == nil {
-		args := []any{"reason", next.why, "since", b.outage.since.UTC().Format(time.RFC3339)}
+		args := []any{"reason", ReasonFallback, "why", next.why, "since", b.outage.since.UTC().Format(time.RFC3339)}
 		if err != nil {
 			args = append(args, "error", err)
 		}
@@ -48,7 +48,7 @@ func (b *fallback) back(why string) {
 	if b.on == nil {
 		return
 	}
-	b.logger.Warn("this node no longer fetches for itself", "reason", why,
+	b.logger.Warn("this node no longer fetches for itself", "why", why,
 		"after", time.Since(b.on.since).Round(time.Second), "responses", b.f.Counts().Published)
 	b.on = nil
 	b.p.alone.Store(nil)

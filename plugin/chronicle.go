@@ -49,6 +49,8 @@ type chronicle struct {
 	noted  map[uint64]uint64
 	lately []record.Lately
 	failed bool // the last response could not be kept
+	// lacking says that the log knows of what could not be noted; it is flush's.
+	lacking bool
 	// watches are told of responses that were kept.
 	watches map[*keptWatch]bool
 }
@@ -268,9 +270,11 @@ func (c *chronicle) flush(ctx context.Context) {
 	c.waiting = map[keptKey]*keptNews{}
 	c.mu.Unlock()
 	var notes []*store.Note
+	whole := true
 	for key, n := range waiting {
 		if err := c.store.KeepStored(key.id); err != nil {
-			c.logger.Warn("a response is not in the history", "id", key.id, "reason", writer.ReasonStore, "error", err)
+			whole = false
+			c.lacks("a response is not in the history", key.id, err)
 		}
 		notes = append(notes, &store.Note{ID: key.id, SHA256: key.sha256, ThisUpdate: time.Unix(key.thisUpdate, 0), Change: n.add})
 	}
@@ -279,10 +283,25 @@ func (c *chronicle) flush(ctx context.Context) {
 		c.store.Note(some)
 		for _, n := range some {
 			if n.Err != nil {
-				c.logger.Warn("the history lacks where a response was stapled", "id", n.ID, "reason", writer.ReasonStore, "error", n.Err)
+				whole = false
+				c.lacks("the history lacks where a response was stapled", n.ID, n.Err)
 			}
 		}
 	}
+	if whole && len(waiting) > 0 && c.lacking {
+		c.lacking = false
+		c.logger.Info("what belongs to the history can be noted again")
+	}
+}
+
+// lacks warns of what can't be noted, once: a disk that is full is so for all.
+func (c *chronicle) lacks(what, id string, err error) {
+	level := hclog.Warn
+	if c.lacking {
+		level = hclog.Debug
+	}
+	c.lacking = true
+	c.logger.Log(level, what, "id", id, "reason", writer.ReasonStore, "error", err)
 }
 
 // addCertificates has the certificates that the responses are for kept beside

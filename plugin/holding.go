@@ -34,6 +34,7 @@ type holding struct {
 	// complained holds what was logged by job, name and reason, so that a
 	// problem makes one line.
 	complained map[[3]string]record.NodeTrouble
+	ration     ration
 	// heard is what nodes announced, by datacenter; "" is the agent's own.
 	heard    map[string]*hearing
 	excluded []string // allow-lists that were complained of
@@ -131,7 +132,8 @@ func (h *holding) trouble(job, name, reason string, err error) record.NodeTroubl
 	if !ok || t.Error != err.Error() {
 		t = record.NodeTrouble{Job: job, Name: name, Reason: reason, Error: err.Error(), Since: time.Now().UTC()}
 		h.complained[key] = t
-		h.logger.Warn("certificate can't be stapled", "job", job, "certificate", name, "reason", reason, "error", err)
+		level, more := h.ration.level(hclog.Warn)
+		h.logger.Log(level, "certificate can't be stapled"+more, "job", job, "certificate", name, "reason", reason, "error", err)
 	}
 	return t
 }

@@ -69,7 +69,9 @@ func TestEveryReasonIsListed(t *testing.T) {
 // TestReasonsAreNoLiterals looks for reasons that are written past the lists.
 func TestReasonsAreNoLiterals(t *testing.T) {
 	set := token.NewFileSet()
-	for _, dir := range []string{".", "fetcher", "responder", "staple", "writer", "canary", "haproxy", "status"} {
+	for _, dir := range []string{
+		".", "canary", "event", "fetcher", "responder", "staple", "writer", "haproxy", "status", "../consul", "../cmd/consul-ocsp",
+	} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil || len(files) == 0 {
 			t.Fatal(dir, err)
@@ -83,6 +85,16 @@ func TestReasonsAreNoLiterals(t *testing.T) {
 				t.Fatal(err)
 			}
 			ast.Inspect(f, func(n ast.Node) bool {
+				if call, ok := n.(*ast.CallExpr); ok {
+					for i, arg := range call.Args {
+						said, literal := arg.(*ast.BasicLit)
+						if literal && said.Value == `"reason"` && i+1 < len(call.Args) {
+							if word, literal := call.Args[i+1].(*ast.BasicLit); literal && word.Kind == token.STRING && word.Value != `""` && !strings.Contains(word.Value, " ") {
+								t.Errorf("%s: the reason %s is logged as a literal", set.Position(n.Pos()), word.Value)
+							}
+						}
+					}
+				}
 				kv, ok := n.(*ast.KeyValueExpr)
 				if !ok {
 					return true

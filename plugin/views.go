@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
@@ -33,6 +35,7 @@ type views struct {
 	mu         sync.Mutex
 	troubles   []record.NodeTrouble
 	discovered map[string][]string // by job: files that only HAProxy named
+	ration     ration
 }
 
 // sources are a plan's sources together with what HAProxies named.
@@ -125,7 +128,8 @@ func (p *parts) seen(found map[string][]string, troubles []record.NodeTrouble) {
 		if j := slices.IndexFunc(before, func(b record.NodeTrouble) bool { return sameTrouble(b, t) }); j >= 0 {
 			troubles[i].Since = before[j].Since
 		} else {
-			p.options.Logger.Warn("HAProxy and the files differ", "job", t.Job, "certificate", t.Name, "reason", t.Reason, "error", t.Error)
+			level, more := p.views.ration.level(hclog.Warn)
+			p.options.Logger.Log(level, "HAProxy and the files differ"+more, "job", t.Job, "certificate", t.Name, "reason", t.Reason, "error", t.Error)
 		}
 	}
 	p.views.troubles = troubles

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
@@ -95,10 +96,41 @@ func (p *running) begin(t *testing.T) {
 				t.Errorf("%s in the output of %s", bad, p.cmd.Args[0])
 			}
 		}
+		if p.cmd.Args[0] == "consul-ocsp" {
+			wantKnownReasons(t, p.log.String(), " reason=")
+		}
 		if t.Failed() {
 			t.Logf("%s:\n%s", strings.Join(p.cmd.Args, " "), p.log)
 		}
 	})
+}
+
+// knownReasons are the words that may say why, anywhere.
+var knownReasons = sync.OnceValue(func() map[string]bool {
+	known := map[string]bool{}
+	for _, r := range plugin.Reasons() {
+		known[r.Reason] = true
+	}
+	return known
+})
+
+// wantKnownReasons checks that what stands behind mark, up to what ends a word, is
+// a reason, wherever it is in text: the words of log, metrics, status and README
+// are the same.
+func wantKnownReasons(t *testing.T, text, mark string) {
+	t.Helper()
+	for _, part := range strings.Split(text, mark)[1:] {
+		word := part
+		if end := strings.IndexAny(part, " \"\n\r"); end >= 0 {
+			word = part[:end]
+		}
+		if word == "" && strings.HasSuffix(mark, `: "`) {
+			continue // JSON's for none
+		}
+		if !knownReasons()[word] {
+			t.Errorf("%s%s is none of the README's reasons", mark, word)
+		}
+	}
 }
 
 // cleanEnvironment keeps the variables of the developer's own Consul out.

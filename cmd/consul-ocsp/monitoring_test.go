@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -158,14 +157,18 @@ func TestAlerts(t *testing.T) {
 	c.more = text + fmt.Sprintf("on_event {\n  webhook = %q\n  timeout = \"1s\"\n}\n", nobodyHears.URL)
 	c.startFetcher(t, "fetcher", "")
 	node, text := block()
-	c.more = text + fmt.Sprintf(fetcherJob, "min_delay = \"1s\"\n  max_delay = \"1s\"")
+	pull := fmt.Sprintf("127.0.0.1:%d", quietPort(t))
+	c.more = text + fmt.Sprintf("pull {\n  address = %q\n}\n", pull) + fmt.Sprintf(fetcherJob, "min_delay = \"1s\"\n  max_delay = \"1s\"")
 	canary := &aviary{cluster: c, dir: t.TempDir()}
 	c.inJob = canary.inNode
 	c.addNodes(t, 1, testca.IssueOptions{}, www, bird)
 	c.served(t, www, "good")
 	p := startPrometheus(t, fetcher, node, strings.TrimPrefix(usurper.URL, "http://"))
 	p.scrapes(t, 3)
-	p.dashboard(t)
+	body(t, "http://"+pull+"/none") // one request that can't be answered
+	for _, panel := range dashboard(t) {
+		p.accepts(t, panel)
+	}
 
 	n := c.nodes[0]
 	certs := filepath.Join(n.dir, "certs")
@@ -202,6 +205,18 @@ func TestAlerts(t *testing.T) {
 
 	c.consul.Kill()
 	p.fires(t, "ConsulSilent", "NobodyLeads", "Fallback")
+	for _, panel := range dashboard(t) {
+		p.showed(t, panel, began)
+	}
+	told := map[string]int{}
+	for _, place := range []struct{ path, mark string }{{"/v1/metrics", `reason="`}, {"/v1/status", `"reason": "`}} {
+		text := body(t, "http://"+node+place.path)
+		wantKnownReasons(t, text, place.mark)
+		told[place.path] = strings.Count(text, place.mark)
+	}
+	if log := strings.Count(n.agent.log.String(), " reason="); told["/v1/metrics"] == 0 || told["/v1/status"] == 0 || log == 0 {
+		t.Errorf("reasons: %v, %d in the log", told, log)
+	}
 	n.agent.kill()
 	p.fires(t, "AgentDown")
 
@@ -215,9 +230,27 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
-// dashboard has Prometheus understand each query of the dashboard, all of whose
-// metrics are there.
-func (p *prometheus) dashboard(t *testing.T) {
+func body(t *testing.T, url string) string {
+	t.Helper()
+	r, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	b, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// panel is one of the dashboard, with its queries as Grafana would ask them.
+type panel struct {
+	title   string
+	queries []string
+}
+
+func dashboard(t *testing.T) (list []panel) {
 	t.Helper()
 	var board struct {
 		Panels []struct {
@@ -225,26 +258,48 @@ func (p *prometheus) dashboard(t *testing.T) {
 			Targets []struct{ Expr string }
 		}
 	}
-	b, err := os.ReadFile(filepath.Join(monitoring, "dashboard.json"))
-	if err == nil {
-		err = json.Unmarshal(b, &board)
+	if err := json.Unmarshal([]byte(readText(t, filepath.Join(monitoring, "dashboard.json"))), &board); err != nil {
+		t.Fatal(err)
 	}
-	if err != nil || len(board.Panels) == 0 {
-		t.Fatalf("%d panels, %v", len(board.Panels), err)
+	for _, p := range board.Panels {
+		one := panel{title: p.Title}
+		for _, target := range p.Targets {
+			one.queries = append(one.queries, strings.NewReplacer(
+				"$job", "consul-ocsp", "$instance", ".*", "$__rate_interval", "10s").Replace(target.Expr))
+		}
+		list = append(list, one)
 	}
+	if len(list) == 0 {
+		t.Fatal("no panels")
+	}
+	return list
+}
+
+// accepts has Prometheus understand a panel's queries; the README has the metrics.
+func (p *prometheus) accepts(t *testing.T, one panel) {
+	t.Helper()
 	documented := readText(t, "../../README.md")
-	for _, panel := range board.Panels {
-		for _, target := range panel.Targets {
-			expr := strings.NewReplacer("$job", "consul-ocsp", "$instance", ".*", "$__rate_interval", "10s").Replace(target.Expr)
-			var answer struct{ Status string }
-			if err := p.ask("/api/v1/query?query="+url.QueryEscape(expr), &answer); err != nil || answer.Status != "success" {
-				t.Errorf("%s: %v", panel.Title, err)
+	for _, query := range one.queries {
+		if _, err := p.count(query); err != nil {
+			t.Errorf("%s: %v", one.title, err)
+		}
+		for _, name := range regexp.MustCompile(`consul_ocsp_\w+`).FindAllString(query, -1) {
+			if name = regexp.MustCompile(`_(bucket|count)$`).ReplaceAllString(name, ""); !strings.Contains(documented, "`"+name+"`") {
+				t.Errorf("%s: there is no metric %s", one.title, name)
 			}
-			for _, name := range regexp.MustCompile(`consul_ocsp_\w+`).FindAllString(expr, -1) {
-				if name = regexp.MustCompile(`_(bucket|count)$`).ReplaceAllString(name, ""); !strings.Contains(documented, "`"+name+"`") {
-					t.Errorf("%s: there is no metric %s", panel.Title, name)
-				}
-			}
+		}
+	}
+}
+
+// showed checks that each of a panel's queries drew something since then, when all
+// that it could show has happened.
+func (p *prometheus) showed(t *testing.T, one panel, since time.Time) {
+	t.Helper()
+	for _, query := range one.queries {
+		var answer struct{ Data struct{ Result []any } }
+		err := p.ask(fmt.Sprintf("/api/v1/query_range?query=%s&start=%d&end=%d&step=1", url.QueryEscape(query), since.Unix(), time.Now().Unix()), &answer)
+		if err != nil || len(answer.Data.Result) == 0 {
+			t.Errorf("%s: %s drew nothing, %v", one.title, query, err)
 		}
 	}
 }
