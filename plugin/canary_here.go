@@ -117,13 +117,43 @@ const unknownCanary = time.Minute
 // planned reports whether a certificate of this node may be revoked: as canary of
 // a round that goes on, or until it is known whether one does.
 func (p *parts) planned(id, job, name string) bool {
-	return p.canary.Planned(id) ||
-		!p.canary.Known() && time.Since(p.started) < unknownCanary && p.plan.Load().isCanary(job, name)
+	return p.plan.Load().isCanary(job, name) &&
+		(p.canary.Planned(id) || !p.canary.Known() && time.Since(p.started) < unknownCanary)
 }
 
 // plannedAnywhere is planned for the whole cluster: of canaries that others have
 // replaced, only who goes on to deliver one has something to say.
-func (p *parts) plannedAnywhere(id string) bool { return p.canary.Planned(id) || p.canary.Past(id) }
+//
+// What Consul says of a canary does not silence the alarm for any other certificate:
+// the job file says which ones are.
+func (p *parts) plannedAnywhere(id string) bool {
+	return (p.canary.Planned(id) || p.canary.Past(id)) && p.holding.isCanary(id)
+}
+
+// isCanary reports whether a certificate is a canary by its job and its name:
+// under each that the agent itself has it, or else as it was announced.
+func (h *holding) isCanary(id string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	own := false
+	for _, c := range h.own {
+		if c.ID != id {
+			continue
+		}
+		if own = h.plan.isCanary(c.Job, c.Name); !own {
+			return false
+		}
+	}
+	if own {
+		return true
+	}
+	for _, heard := range h.heard {
+		if a := heard.believed[id]; a != nil {
+			return h.plan.isCanary(a.Job(), a.Name())
+		}
+	}
+	return false
+}
 
 // canarySettings are those of a job's block.
 func canarySettings(j *hclconfig.Job) canary.Settings {
