@@ -17,6 +17,9 @@ func (p *parts) own(id string) status.Own {
 		return own
 	}
 	own.Responders = t.Hosts()
+	if f := p.fetching.Load(); f != nil {
+		own.Asked, own.Next = f.Asked(id)
+	}
 	st, found, err := p.store.Staple(id)
 	switch {
 	case err != nil:

@@ -27,6 +27,7 @@ func TestThreeTruths(t *testing.T) {
 	client, id := overSocket(n.dir, nil), n.id(t, www)
 	answers(t, client, "/v1/truths/"+id, 200, `"agree": true`, `"place": "file"`, `"place": "haproxy"`, `"place": "client"`)
 	answers(t, client, "/v1/truths/"+strings.Repeat("0", 64), 404, "has no file with this certificate")
+	answers(t, client, "/v1/staples/"+id, 200, `"asked_next": "`, `"name": "haproxy"`)
 	answers(t, client, "/v1/responders", 200, `"fetches": true`, `"failed": 0`, `"last_success": "`)
 	if code := n.agent.stop(t, os.Interrupt); code != exitOK {
 		t.Fatalf("the agent ends with %d", code)

@@ -26,6 +26,17 @@ func (f *Fetcher) Lives(visit func(Life) bool) {
 	}
 }
 
+// Asked is when the responders of a target were asked last, and when its next
+// turn is: zero where it never was, or has none.
+func (f *Fetcher) Asked(id string) (last, next time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if it := f.items[id]; it != nil {
+		return it.asked, it.next
+	}
+	return time.Time{}, time.Time{}
+}
+
 func (it *item) lives() Life {
 	l := Life{ID: it.id, Failing: it.failing != nil}
 	if t := it.own; t != nil {

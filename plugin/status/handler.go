@@ -78,7 +78,7 @@ func Handler(ctx context.Context, o HandlerOptions) http.Handler {
 				return
 			}
 			own := o.own(id)
-			one.Responders, one.Verification = own.Responders, own.Verification
+			one.Responders, one.AskedAt, one.AskedNext, one.Verification = own.Responders, own.Asked, own.Next, own.Verification
 			encoded(one).write(w, r, http.StatusOK)
 		}
 	})

@@ -28,7 +28,7 @@ func shown(t *testing.T, s *record.Snapshot) http.Handler {
 		Own: func(string) Own {
 			v := Verification{Node: "haproxy-1\u202e"}
 			v.Judge([]byte("DER"), []staple.Step{{Name: "encoding", Result: staple.StepOK, Detail: "3 bytes \x1b[2J"}, {Name: "signer", Result: staple.StepNotReached}})
-			return Own{Responders: []string{"ocsp.example.net"}, Verification: v}
+			return Own{Responders: []string{"ocsp.example.net"}, Asked: noon.Add(-time.Minute), Next: noon.Add(time.Hour), Verification: v}
 		},
 		Responders: func() Asking {
 			r := NewResponders()

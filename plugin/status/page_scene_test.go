@@ -21,7 +21,7 @@ func owned(string) Own {
 		{Name: "update times", Result: staple.StepRefused, Detail: "expired: nextUpdate 2026-11-02T11:00:00Z"},
 		{Name: "haproxy", Result: staple.StepNotReached},
 	})
-	return Own{Responders: []string{"ocsp.example.net"}, Verification: v}
+	return Own{Responders: []string{"ocsp.example.net"}, Asked: time.Now().Add(-time.Minute), Next: time.Now().Add(time.Hour), Verification: v}
 }
 
 // askedBefore is how responders behaved that the agent behind the page asked.

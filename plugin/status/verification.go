@@ -3,6 +3,7 @@ package status
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"time"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
@@ -11,7 +12,10 @@ import (
 type Own struct {
 	// Responders are the hosts that are asked for its responses, in their order;
 	// empty where the agent has not the certificate.
-	Responders   []string
+	Responders []string
+	// Asked is when they were asked last, Next when they are asked again; zero
+	// where the agent does not ask them.
+	Asked, Next  time.Time
 	Verification Verification
 }
 
@@ -54,6 +58,7 @@ func (o HandlerOptions) own(id string) Own {
 		got = o.Own(id)
 	}
 	got.Responders = cleanAll(got.Responders)
+	got.Asked, got.Next = utc(got.Asked), utc(got.Next)
 	v := &got.Verification
 	v.Node, v.Error = clean(v.Node), clean(v.Error)
 	if v.Steps == nil {

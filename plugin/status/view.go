@@ -90,6 +90,10 @@ type oneStaple struct {
 	// Responders are the hosts that are asked for it; empty where the agent that
 	// answers has not the certificate.
 	Responders []string `json:"responders"`
+	// AskedAt is when they were asked last, AskedNext when they are asked again;
+	// absent where the agent that answers does not ask them.
+	AskedAt   time.Time `json:"asked_at,omitzero"`
+	AskedNext time.Time `json:"asked_next,omitzero"`
 	// Verification is how the agent that answers judges the response that it has.
 	Verification Verification `json:"verification"`
 	// Nodes are those that say that they deliver a response for it, or what

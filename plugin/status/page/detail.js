@@ -34,6 +34,8 @@ export function Certificate({ s, canary, told, error, here, notHere, asking, noA
       ${fact("Left", left(s, now))}
       ${fact("Made", moment(s.made, now))}
       ${fact("Half of its life", s.end > 0 && moment((s.made + s.end) / 2, now))}
+      ${fact("Asked for", told?.asked_next && moment(Date.parse(told.asked_at || ""), now))}
+      ${fact("Asked again", told?.asked_next && moment(Date.parse(told.asked_next), now))}
       ${fact("Ends", moment(s.end, now))}
       ${fact("Next update", s.next_update !== s.until && moment(Date.parse(s.next_update || ""), now))}
       ${fact("Says", s.status)}
