@@ -11,6 +11,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/event"
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/status"
 )
 
 // observeEvery is how often all certificates are looked at for events. What was
@@ -62,7 +63,7 @@ func observed(f *fetcher.Fetcher, planned func(id string) bool) iter.Seq[event.O
 			yield(event.Observation{
 				ID: s.ID, Job: s.Job, Name: s.Name, Names: s.Names, MustStaple: s.MustStaple,
 				Status: s.Status, ThisUpdate: s.ThisUpdate, Until: s.Until,
-				RevokedAt: s.RevokedAt, RevocationReason: s.RevocationReason, Reason: s.Reason, Error: s.Error, Planned: planned(s.ID),
+				RevokedAt: s.RevokedAt, RevocationReason: s.RevocationReason, Reason: s.Reason, Error: s.Error, Planned: s.Status == status.Revoked && planned(s.ID),
 			})
 		})
 	}
@@ -80,7 +81,7 @@ type observedPublisher struct {
 // Publish publishes, then shows.
 func (o observedPublisher) Publish(ctx context.Context, list []record.Staple) error {
 	for _, st := range list {
-		o.publishing(st.ID, st.Meta.Status == "revoked")
+		o.publishing(st.ID, st.Meta.Status == status.Revoked)
 	}
 	if err := o.Publisher.Publish(ctx, list); err != nil {
 		return err
@@ -88,7 +89,7 @@ func (o observedPublisher) Publish(ctx context.Context, list []record.Staple) er
 	o.teller.Observe(func(yield func(event.Observation) bool) {
 		for _, st := range list {
 			seen := observation(st.ID, st.Meta)
-			seen.Planned = o.planned(st.ID)
+			seen.Planned = st.Meta.Status == status.Revoked && o.planned(st.ID)
 			if !yield(seen) {
 				return
 			}

@@ -63,7 +63,7 @@ func livesFetched(f *fetcher.Fetcher, planned func(id string) bool) iter.Seq[sta
 		f.Lives(func(l fetcher.Life) bool {
 			return yield(status.Life{
 				ID: l.ID, Job: l.Job, Name: l.Name, Status: l.Status, MustStaple: l.MustStaple,
-				ThisUpdate: l.ThisUpdate, Until: l.Until, Failing: l.Failing, Planned: planned(l.ID),
+				ThisUpdate: l.ThisUpdate, Until: l.Until, Failing: l.Failing, Planned: l.Status == status.Revoked && planned(l.ID),
 			})
 		})
 	}

@@ -46,7 +46,7 @@ func (p *parts) delivered(now time.Time) []writer.State {
 	var states []writer.State
 	for _, s := range p.writer.States() {
 		if notAsked[s.ID] == "" || s.Reason != writer.ReasonWaiting {
-			s.Planned = p.planned(s.ID, s.Job, s.Name)
+			s.Planned = saysRevoked(s) && p.planned(s.ID, s.Job, s.Name)
 			states = append(states, s)
 		}
 	}
@@ -128,7 +128,7 @@ func (w *worst) staple(s writer.State, now time.Time) {
 	bare := s.Applied.ThisUpdate.IsZero() || !s.Applied.Until.After(now)
 	end := s.Applied.Until.UTC().Format(time.RFC3339)
 	switch reason, text := s.Failing(); {
-	case !s.Planned && (s.Applied.Status == string(staple.Revoked) || s.Held.Status == string(staple.Revoked)):
+	case !s.Planned && saysRevoked(s):
 		w.add(consul.Critical, "%s: the certificate is revoked", name)
 	case bare && !s.Applied.ThisUpdate.IsZero():
 		w.add(consul.Critical, "%s: its staple ended at %s", name, end)
@@ -143,6 +143,11 @@ func (w *worst) staple(s writer.State, now time.Time) {
 	case lifeLeft(s.Applied, now) < lifeWarning:
 		w.add(consul.Warning, "%s: its staple ends at %s", name, end)
 	}
+}
+
+// saysRevoked reports whether the newest response says so, whatever is delivered.
+func saysRevoked(s writer.State) bool {
+	return s.Applied.Status == string(staple.Revoked) || s.Held.Status == string(staple.Revoked)
 }
 
 // lifeLeft is the part of a response's life that is left, from 0 to 1.

@@ -34,7 +34,7 @@ func (p *parts) measure(ctx context.Context) error {
 			counts = leads.Counts()
 		}
 		m.node(p.tally())
-		m.revoked(p.writer.Each, p.canary.Planned, leads)
+		m.revoked(p.writer.Each, p.canary.Planned, leads, p.plannedAnywhere)
 		m.fetching(leads, counts)
 		m.fallback(p.alone.Load() != nil)
 		m.events(p.telling.Load())
@@ -90,13 +90,10 @@ func byReason(reason string) []metrics.Label { return []metrics.Label{{Name: "re
 // revoked tells how many certificates are revoked: of those that this node holds,
 // whatever it delivers for them, and of those that are fetched for the cluster.
 // Canaries that are revoked by plan do not count.
-func (m *meter) revoked(held func(func(writer.State)), planned func(id string) bool, leads *fetcher.Fetcher) {
+func (m *meter) revoked(held func(func(writer.State)), planned func(id string) bool, leads *fetcher.Fetcher, plannedAnywhere func(id string) bool) {
 	here := 0
 	held(func(s writer.State) {
-		if planned(s.ID) {
-			return
-		}
-		if revoked := string(staple.Revoked); s.Held.Status == revoked || s.Applied.Status == revoked {
+		if saysRevoked(s) && !planned(s.ID) {
 			here++
 		}
 	})
@@ -104,7 +101,7 @@ func (m *meter) revoked(held func(func(writer.State)), planned func(id string) b
 	if leads == nil {
 		return
 	}
-	m.SetGauge([]string{"fetch", "revoked"}, float32(leads.Held(staple.Revoked, planned)))
+	m.SetGauge([]string{"fetch", "revoked"}, float32(leads.Held(staple.Revoked, plannedAnywhere)))
 }
 
 // fetching tells whether this agent fetches, and what came of it since the last

@@ -83,7 +83,7 @@ func TestFiguresAreThoseOfTheReadme(t *testing.T) {
 		Turns:    map[string]uint64{fetcher.Fetched: 3, fetcher.Failed: 1},
 		Failures: map[string]uint64{"timeout": 1}, Remarks: map[string]uint64{fetcher.ContentType: 4},
 	})
-	m.revoked(func(do func(writer.State)) { do(writer.State{Held: writer.Info{Status: "revoked"}}) }, func(string) bool { return false }, f)
+	m.revoked(func(do func(writer.State)) { do(writer.State{Held: writer.Info{Status: "revoked"}}) }, func(string) bool { return false }, f, nil)
 	m.fallback(true)
 	m.told(event.Counts{Sent: 2, Failed: 1, Dropped: 1})
 	m.asked(pull.Counts{Answered: 7, Unauthorized: 1})
