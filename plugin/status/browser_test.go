@@ -250,14 +250,19 @@ func fleet(n, nodes int, now time.Time) *record.Snapshot {
 	return s
 }
 
-// served is a handler of the snapshot that may be replaced meanwhile.
-func served(t testing.TB, now *atomic.Pointer[record.Snapshot]) http.Handler {
+// served is a handler of the snapshot that may be replaced meanwhile, with what
+// the agent behind it knows besides, but for what is changed.
+func served(t testing.TB, now *atomic.Pointer[record.Snapshot], change ...func(*HandlerOptions)) http.Handler {
 	t.Helper()
 	ok := func(context.Context) Health { return Health{OK: true} }
-	return Handler(t.Context(), HandlerOptions{
+	o := HandlerOptions{
 		Read: func(context.Context) (*Report, error) { return FromSnapshot(now.Load(), time.Now()), nil },
 		Live: ok, Ready: ok, Own: owned, Here: looked, History: keptOf, Responders: askedBefore(),
-	})
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	return Handler(t.Context(), o)
 }
 
 func of(s *record.Snapshot) *atomic.Pointer[record.Snapshot] {

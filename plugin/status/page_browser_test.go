@@ -21,9 +21,21 @@ func TestPage(t *testing.T) {
 	t.Run("live", func(t *testing.T) {
 		t.Parallel()
 		now := of(fleet(60, 3, time.Now()))
-		b := open(t, served(t, now))
+		now.Load().Leader.Node = "haproxy-000.eu"
+		b := open(t, served(t, now, elsewhere))
 		b.goTo("")
 		b.run(chromedp.Evaluate(`window.same = true`, nil))
+		// What others know their pages show.
+		b.run(chromedp.Evaluate(`location.hash = "responders"; 0`, nil))
+		b.until(`document.querySelector("main a[href='http://haproxy-000.eu:8509/#responders']")`)
+		id := record.Checksum(fmt.Append(nil, 3))
+		b.run(chromedp.Evaluate(`location.hash = "timeline/`+id+`"; 0`, nil))
+		for _, text := range []string{"haproxy-002.eu has no file with this certificate", "haproxy-002.eu: this node has not the certificate", "haproxy-002.eu does not ask the responders now: haproxy-000.eu does"} {
+			b.until(`document.querySelector("dialog")?.textContent.includes("` + text + `")`)
+		}
+		b.until(`document.querySelector("dialog p a[href='http://haproxy-000.eu:8509/#timeline/` + id + `']")`)
+		b.shoot("elsewhere")
+		b.run(chromedp.KeyEvent(kb.Escape))
 		next := *now.Load()
 		next.Metas = maps.Clone(next.Metas)
 		for id, m := range next.Metas {

@@ -79,3 +79,14 @@ func keptOf(_ context.Context, id string, _ time.Time, most int) (*History, erro
 	}
 	return h, nil
 }
+
+// elsewhere is an agent that has no certificate and does not lead.
+func elsewhere(o *HandlerOptions) {
+	const node = "haproxy-002.eu"
+	o.Own = func(string) Own {
+		return Own{Verification: Verification{Node: node, Error: "this node has not the certificate"}}
+	}
+	o.Here = func(context.Context, string) (Here, error) { return NewHere(node, time.Now(), nil), nil }
+	o.Responders = func() Asking { return Asking{Node: node, Responders: []Responder{}} }
+	o.History = func(context.Context, string, time.Time, int) (*History, error) { return nil, nil }
+}
