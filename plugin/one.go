@@ -15,6 +15,7 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/regularfile"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
@@ -90,7 +91,7 @@ type oneFile struct {
 }
 
 func (f oneFile) Staple(string) (record.Staple, bool, error) {
-	der, err := readRegular(f.path, staple.MaxResponse)
+	der, _, err := regularfile.Read(f.path, staple.MaxResponse)
 	if err != nil {
 		return record.Staple{}, false, nil // what can't be read stays, says writeOne
 	}
@@ -131,7 +132,7 @@ func writeOne(path string, facts *staple.Facts, leaf, issuer *x509.Certificate) 
 	if path == "" {
 		return nil
 	}
-	old, err := readRegular(path, staple.MaxResponse)
+	old, _, err := regularfile.Read(path, staple.MaxResponse)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

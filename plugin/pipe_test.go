@@ -16,7 +16,4 @@ func TestAPipeIsNoFile(t *testing.T) {
 	if _, err := readCertificates("trusted_responders", pipe); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("trusted_responders: %v", err)
 	}
-	if _, err := readRegular(pipe, 1); err == nil {
-		t.Error("a pipe was read")
-	}
 }

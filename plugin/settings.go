@@ -2,13 +2,8 @@ package plugin
 
 import (
 	"crypto/x509"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"slices"
-	"syscall"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -16,6 +11,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
+	"github.com/consul-ocsp/consul-ocsp/plugin/regularfile"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
 )
@@ -167,7 +163,7 @@ func readCertificates(setting, path string) ([]*x509.Certificate, error) {
 	if path == "" {
 		return nil, nil
 	}
-	b, err := readRegular(path, staple.MaxPEM)
+	b, _, err := regularfile.Read(path, staple.MaxPEM)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", setting, err)
 	}
@@ -176,24 +172,6 @@ func readCertificates(setting, path string) ([]*x509.Certificate, error) {
 		return nil, fmt.Errorf("%s: %s: %w", setting, path, err)
 	}
 	return certificates, nil
-}
-
-// readRegular reads a file, and one byte more than most at the most: whoever
-// parses it refuses that. It waits for no pipe.
-func readRegular(path string, most int) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("not a regular file")}
-	}
-	return io.ReadAll(io.LimitReader(f, int64(most)+1))
 }
 
 // connect makes the client for the consul block: for another datacenter than

@@ -9,12 +9,13 @@ import (
 	"slices"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
+	"github.com/consul-ocsp/consul-ocsp/plugin/regularfile"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
 
 // read reads the certificate, and the chain in its .issuer file and its PEM.
 func (u *update) read(context.Context) error {
-	data, err := readRegular(u.Certificate, staple.MaxPEM)
+	data, _, err := regularfile.Read(u.Certificate, staple.MaxPEM)
 	if err != nil {
 		return failedAt(StageCertificate, "%w", err)
 	}
@@ -27,7 +28,7 @@ func (u *update) read(context.Context) error {
 	}
 	u.got.Leaf, u.inPEM = bundle.Leaf, bundle.Others
 	u.Tell("certificate: %s, SHA-1 fingerprint %X", bundle.Leaf.Subject, sha1.Sum(bundle.Leaf.Raw))
-	beside, err := readRegular(u.Certificate+".issuer", staple.MaxPEM)
+	beside, _, err := regularfile.Read(u.Certificate+".issuer", staple.MaxPEM)
 	if err == nil {
 		list, err := staple.ParseCertificates(beside)
 		if err != nil {
@@ -82,7 +83,7 @@ func (u *update) findSigners(context.Context) error {
 		u.got.Signers = u.got.Chain
 		return nil
 	}
-	data, err := readRegular(u.TrustedSigners, staple.MaxPEM)
+	data, _, err := regularfile.Read(u.TrustedSigners, staple.MaxPEM)
 	if err != nil {
 		return failedAt(StageCertificate, "trusted signers: %w", err)
 	}

@@ -4,14 +4,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
+	"github.com/consul-ocsp/consul-ocsp/plugin/regularfile"
 )
 
 // running is how a HAProxy was started.
@@ -202,7 +201,7 @@ func zeroWarning(path, dir string) bool {
 	}
 	files, _ := filepath.Glob(filepath.Join(path, "*.cfg"))
 	for _, file := range append(files, path) {
-		b, err := readRegular(file)
+		b, _, err := regularfile.Read(file, maxConfig)
 		if err != nil {
 			continue
 		}
@@ -217,21 +216,3 @@ func zeroWarning(path, dir string) bool {
 
 // maxConfig bounds what is read of a file of HAProxy's configuration, in bytes.
 const maxConfig = 32 << 20
-
-// readRegular reads a file, up to maxConfig. A process names what it likes: what
-// would keep a reader waiting, as a pipe does, is not read.
-func readRegular(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no regular file", path)
-	}
-	return io.ReadAll(io.LimitReader(f, maxConfig))
-}

@@ -4,14 +4,13 @@ import (
 	"bytes"
 	"crypto/x509"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"sync"
 	"syscall"
 	"time"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/regularfile"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
 
@@ -245,27 +244,8 @@ func stampOf(fi fs.FileInfo) stamp {
 
 // read reads a regular file of up to limit bytes, through links.
 func read(path string, limit int64) ([]byte, fs.FileInfo, error) {
-	// Not to wait for a pipe's other end.
-	r, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, nil, cause(err)
-	}
-	defer r.Close()
-	fi, err := r.Stat()
-	if err != nil {
-		return nil, nil, cause(err)
-	}
-	if !fi.Mode().IsRegular() {
-		return nil, nil, errors.New("not a regular file")
-	}
-	b, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err != nil {
-		return nil, nil, cause(err)
-	}
-	if int64(len(b)) > limit {
-		return nil, nil, fmt.Errorf("more than %d bytes", limit)
-	}
-	return b, fi, nil
+	b, info, err := regularfile.Read(path, limit)
+	return b, info, cause(err)
 }
 
 // cause leaves out the path, which the Problem has.

@@ -3,7 +3,6 @@ package store
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,9 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/regularfile"
 )
 
 // KeptResponse is a response of a history, as it is on the disk: nothing is
@@ -89,7 +87,7 @@ func (s *Store) KeptCertificate(id string) (pem []byte, file string, err error) 
 		return nil, "", err
 	}
 	file = filepath.Join(folder, keptCertificate)
-	pem, err = readFile(file, maxKeptFile)
+	pem, _, err = regularfile.Read(file, maxKeptFile)
 	return pem, file, err
 }
 
@@ -154,7 +152,7 @@ func (s *Store) Kept(id string, most int) (h KeptHistory, err error) {
 func readKept(path string) (KeptResponse, bool) {
 	r := KeptResponse{File: path + ".der"}
 	r.ThisUpdate, r.SHA256, _ = parseKeptName(filepath.Base(path))
-	der, err := readFile(r.File, record.MaxDER)
+	der, _, err := regularfile.Read(r.File, record.MaxDER)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return r, false
@@ -172,7 +170,7 @@ func readKept(path string) (KeptResponse, bool) {
 
 // readNotes reads what is noted; nothing where there is no file.
 func readNotes(path string) (record.Kept, error) {
-	b, err := readFile(path, maxKeptFile)
+	b, _, err := regularfile.Read(path, maxKeptFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return record.Kept{}, nil
 	}
@@ -184,26 +182,4 @@ func readNotes(path string) (record.Kept, error) {
 		return record.Kept{}, fmt.Errorf("%s: damaged: %w", path, err)
 	}
 	return notes, nil
-}
-
-// readFile reads a regular file of at most this many bytes, and waits for no
-// pipe.
-func readFile(path string, most int) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file", path)
-	}
-	b, err := io.ReadAll(io.LimitReader(f, int64(most)+1))
-	if err == nil && len(b) > most {
-		err = fmt.Errorf("%s: more than %d bytes", path, most)
-	}
-	return b, err
 }
