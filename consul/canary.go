@@ -13,7 +13,8 @@ import (
 func (t *Term) Canary(ctx context.Context, job string) (record.Canary, error) {
 	ctx, cancel := t.bind(ctx)
 	defer cancel()
-	pair, _, err := t.c.get(ctx, t.c.keys.canary(job), 0)
+	// A server that shows nothing for a moment would have it revoked again.
+	pair, err := t.c.getConsistent(ctx, t.c.keys.canary(job))
 	if err != nil || pair == nil {
 		return record.Canary{Job: job}, ended(ctx, err)
 	}

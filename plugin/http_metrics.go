@@ -2,11 +2,13 @@ package plugin
 
 import (
 	"iter"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/status"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
 )
@@ -31,7 +33,8 @@ func (p *parts) sample() status.Sample {
 		s.Views = append(s.Views, status.View{Name: status.Delivered, Lives: livesHere(p.delivered(now))})
 	}
 	if f != nil {
-		s.Canaries = p.canary.All()
+		s.Canaries = maps.Clone(p.canary.All())
+		maps.DeleteFunc(s.Canaries, func(job string, c record.Canary) bool { return !p.plan.Load().isCanary(job, c.Name) })
 		s.Views = append(s.Views, status.View{Name: status.Fetched, Lives: livesFetched(f, p.plannedAnywhere)})
 	}
 	p.count(&s, f)

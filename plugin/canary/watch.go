@@ -63,11 +63,17 @@ func (w *Watch) look() {
 	}
 }
 
-// Set says how all canaries are.
+// Set says how all canaries are. One that is not among them stays as it was: Consul
+// shows lists that are empty, for a moment, and what is by plan has an end.
 func (w *Watch) Set(all map[string]record.Canary) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.all = maps.Clone(all)
+	next := maps.Clone(w.all)
+	if next == nil {
+		next = map[string]record.Canary{}
+	}
+	maps.Copy(next, all)
+	w.all = next
 	if !w.is {
 		w.is = true
 		close(w.first())

@@ -15,6 +15,8 @@
 //     environment variable. No part of a webhook's URL but scheme and host is
 //     logged, and its redirects are not followed.
 //
+// News of canaries are told as often as they come: who finds them out keeps that.
+//
 // The parts: state.go says what an observation means, teller.go what of it is
 // news, sink.go carries an event to a command (command.go) or webhook
 // (webhook.go).

@@ -18,6 +18,7 @@
 //
 // Of a staple, the first that fits:
 //
+//	canary       the response says revoked, by plan: see [Canary]
 //	revoked      the response says that the certificate is revoked
 //	ended        the response must no longer be served
 //	missing      there never was a response: fetching fails, or a node announces
@@ -32,5 +33,12 @@
 //	stale    not heard of for more than five minutes
 //	clock    its report is dated more than five minutes ahead
 //	trouble  it says that something is wrong
+//	ok
+//
+// Of a canary, the first that fits:
+//
+//	failing  something of the round that ended last, or goes on, has failed
+//	stale    a round should have begun an hour ago
+//	missing  no round has ended yet
 //	ok
 package status
