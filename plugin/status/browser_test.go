@@ -42,7 +42,11 @@ func browser(t testing.TB) context.Context {
 		chromedp.Flag("disable-dev-shm-usage", true),
 	)
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, patience)
+	most := patience
+	if _, many := t.(*testing.B); many {
+		most *= 10
+	}
+	ctx, cancel = context.WithTimeout(ctx, most)
 	t.Cleanup(cancel)
 	// Of events that it does not know chromedp need not speak: browsers get new ones.
 	ctx, cancel = chromedp.NewContext(ctx, chromedp.WithErrorf(func(string, ...any) {}))

@@ -84,7 +84,7 @@ func BenchmarkPage(b *testing.B) {
 			began := time.Now()
 			page.goTo(c.part)
 			page.until(c.ready)
-			b.ReportMetric(float64(time.Since(began).Milliseconds()), "ms-until-shown")
+			shown := time.Since(began)
 			page.run(chromedp.Evaluate(watchFrames, nil))
 			var all frames
 			cpu := -page.cpu()
@@ -98,6 +98,7 @@ func BenchmarkPage(b *testing.B) {
 				all.Blocked += seen.Blocked
 				all.Took += seen.Took
 			}
+			b.ReportMetric(float64(shown.Milliseconds()), "ms-until-shown")
 			b.ReportMetric((cpu+page.cpu())/float64(all.Frames), "cpu-ms/frame")
 			b.ReportMetric(float64(all.Frames)/all.Took*1000, "frames/s")
 			b.ReportMetric(all.Longest, "ms-longest-frame")
@@ -116,5 +117,5 @@ const plainTable = `fetch("/v1/status").then((r) => r.json()).then((report) => {
     for (const text of [s.state, s.job + "/" + s.name, s.names.join(" "), s.this_update, s.until, s.nodes_current]) row.insertCell().textContent = text;
   }
   document.body.append(box);
-  return perFrame(120, (i) => (box.scrollTop = i * 900)).then(() => box.remove());
+  return perFrame(30, (i) => (box.scrollTop = i * 900)).then(() => box.remove());
 })`
