@@ -17,9 +17,10 @@ const (
 	// each may be a hundred kilobytes.
 	witnessSpacing = 2 * time.Second
 	witnessFew     = 10
-	// witnessTries is after how many looks a response that some node lacks is
-	// looked for no oftener than in idle times.
-	witnessTries = 20
+	// witnessYoung is for how long a response that some node lacks is looked for
+	// oftener than in idle times: nodes say at least every three minutes what they
+	// have.
+	witnessYoung = 15 * time.Minute
 	// witnessNotes bounds what is gathered in one look.
 	witnessNotes = 100_000
 	// witnessGone is after what silence a node is not waited for.
@@ -138,7 +139,7 @@ func (w *witness) watch(ctx context.Context, news *keptWatch, replaced <-chan st
 // waits tells whether there is a response that nodes should have soon.
 func (w *witness) waits() bool {
 	for _, d := range w.due {
-		if d.looks < witnessTries {
+		if w.now().Sub(d.since) < witnessYoung {
 			return true
 		}
 	}

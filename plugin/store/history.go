@@ -134,6 +134,9 @@ func (s *Store) KeepStored(id string) error {
 	if _, err := os.Lstat(filepath.Join(path, keptCertificate)); err == nil {
 		return nil
 	}
+	if _, _, found := s.NewestKept(id); found {
+		return nil
+	}
 	return s.locked(func() error {
 		st, found, err := s.Staple(id)
 		if err != nil || !found {

@@ -234,3 +234,19 @@ func BenchmarkPut10000(b *testing.B) {
 		})
 	}
 }
+
+// A certificate that nobody can give does not make the history begin anew.
+func TestKeepStoredBeginsOnce(t *testing.T) {
+	n, kept := 5, 0
+	s := open(t)
+	s.SetHistory(History{Keep: func(string) int { return n }, Kept: func(record.Staple, error) { kept++ }})
+	put(t, s, "first", noon)
+	for range 3 {
+		if err := s.KeepStored(id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if kept != 1 {
+		t.Errorf("kept %d times", kept)
+	}
+}
