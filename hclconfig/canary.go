@@ -79,6 +79,11 @@ func (p *parser) checkCanaries(c *Config) {
 		if j.Canary == nil {
 			continue
 		}
+		if c.HasRole("fetch") && !j.HasCertificates() && !c.Announce.Names {
+			p.fail(p.places[j.Canary.Source], "A canary that nobody is believed about",
+				fmt.Sprintf("This agent may lead, job %q has no certificates here, and what nodes announce says nothing of names: it could not know which certificate is %q. "+
+					"Add its certificate block, a copy without the key will do, or announce { names = true } where you trust all nodes.", j.Name, j.Canary.Certificate))
+		}
 		canary := j.certificate(j.Canary.Certificate)
 		if canary == nil {
 			continue

@@ -78,8 +78,8 @@ func (p *parts) awaitCanaries(ctx context.Context) {
 	p.canary.Await(ctx)
 }
 
-// canary is the newest certificate of a name: the agent's own, else one that was
-// announced.
+// canary is the newest certificate of a name: the agent's own, else, where any node
+// may move a name, one that was announced.
 func (h *holding) canary(job, name string) (c canary.Certificate, found bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -96,7 +96,7 @@ func (h *holding) canary(job, name string) (c canary.Certificate, found bool) {
 	}
 	var newest time.Time
 	for a := range h.announced() {
-		if !found && a.Job() == job && a.Name() == name && a.NotBefore().After(newest) {
+		if !found && h.plan.cfg.Announce.Names && a.Job() == job && a.Name() == name && a.NotBefore().After(newest) {
 			c, newest = canary.Certificate{ID: a.ID()}, a.NotBefore()
 		}
 	}

@@ -37,6 +37,7 @@ func newAviary(t *testing.T, o ...consultest.Option) *aviary {
 			a.tokens[name] = a.consul.CreateToken(t, policy(nodeRules, name, ""))
 		}
 	}
+	a.announce = "names = true" // the fetching agent has no certificate
 	events := a.script(t, "event", `cat >> "$1/events"`)
 	a.more = fmt.Sprintf("on_event {\n  command = [%q, %q]\n}\n", events, a.dir)
 	a.startFetcher(t, "fetcher", "min_delay = \"1s\"\n  max_delay = \"1s\"")
@@ -314,7 +315,7 @@ func TestCanaryInDatacenters(t *testing.T) {
 	servers := consultest.StartDatacenters(t, []string{"east", "west", "south"})
 	servers[2].Stop()
 	a := &aviary{cluster: &cluster{consul: servers[0], authority: newAuthority(t, testca.ResponderOptions{}), tokens: map[string]string{}}, dir: t.TempDir()}
-	a.inJob = a.inNode
+	a.inJob, a.announce = a.inNode, "names = true"
 	a.addNodes(t, 1, testca.IssueOptions{}, www, bird)
 	west := &aviary{cluster: &cluster{consul: servers[1], authority: a.authority, tokens: map[string]string{}}, dir: a.dir}
 	n := &node{name: "node-1", dir: t.TempDir()}

@@ -149,6 +149,7 @@ func TestAlerts(t *testing.T) {
 	t.Cleanup(usurper.Close)
 
 	c := newCluster(t, a)
+	c.announce = "names = true"
 	block := func() (address, text string) {
 		address = fmt.Sprintf("127.0.0.1:%d", quietPort(t))
 		return address, fmt.Sprintf("http {\n  address = %q\n}\n", address)

@@ -59,7 +59,7 @@ func (l *Leader) ready(ctx context.Context, now time.Time) (c Certificate, nodes
 	c, known := l.Certificate()
 	switch {
 	case !known:
-		return c, nil, "no certificate of this name is configured here, and none was announced", nil
+		return c, nil, "no certificate of this name is configured here, and none was announced that counts (announce { names = true })", nil
 	case c.Shared != "":
 		return c, nil, fmt.Sprintf("%s has the same certificate: it would be revoked too", c.Shared), nil
 	}

@@ -1,3 +1,11 @@
+consul {}
+job "announced" {
+  canary {
+    certificate = "canary"
+    revoke      = ["/usr/local/bin/revoke-canary"]
+    renew       = ["/usr/local/bin/renew-canary"]
+  }
+}
 job "edge" {
   certificate "www" {
     path = "/etc/haproxy/certs/www.pem"
