@@ -21,9 +21,9 @@ func Read(sources []Source) ([]Certificate, []Problem) {
 // reader is what stays between two looks at the same sources.
 type reader struct {
 	files  *files
-	last   map[place]*Certificate // what the look before found
-	texts  map[string]string      // HAProxy's own files, as they were then
-	looked []string               // what HAProxy's files name, there or not: something may come to be there
+	last   []Certificate     // what the look before found
+	texts  map[string]string // HAProxy's own files, as they were then
+	looked []string          // what HAProxy's files name, there or not: something may come to be there
 }
 
 // place is a file within a job.
@@ -33,6 +33,7 @@ type place struct{ job, path string }
 type look struct {
 	*reader
 	certs     []Certificate
+	earlier   map[place]Certificate // last by its places; nil: nobody has asked
 	problems  []Problem
 	names     map[place]string  // job and name -> path
 	paths     map[place]bool    // job and path
@@ -76,10 +77,7 @@ func (r *reader) read(sources []Source) ([]Certificate, []Problem) {
 		}
 	}
 	r.texts = l.nextTexts
-	r.last = make(map[place]*Certificate, len(l.certs))
-	for i := range l.certs {
-		r.last[place{l.certs[i].Job, l.certs[i].Path}] = &l.certs[i]
-	}
+	r.last = l.certs
 	return l.certs, l.problems
 }
 
@@ -122,11 +120,10 @@ func (l *look) add(job string, s Single, g *listing) {
 	c, err := l.certificate(job, s, g)
 	if err != nil {
 		l.problem(job, s.Name, s.Path, err)
-		kept := l.last[place{job, s.Path}]
-		if kept == nil {
+		var kept bool
+		if c, kept = l.before(place{job, s.Path}); !kept {
 			return
 		}
-		c = *kept
 		c.Name = s.Name
 	}
 	if c.OCSPFile == c.Path {
@@ -141,6 +138,19 @@ func (l *look) add(job string, s Single, g *listing) {
 	l.names[place{job, s.Name}] = s.Path
 	l.paths[place{job, s.Path}] = true
 	l.certs = append(l.certs, c)
+}
+
+// before is what the look before found at a place. Files that can't be read are
+// few: what finds them is made for them alone.
+func (l *look) before(at place) (Certificate, bool) {
+	if l.earlier == nil {
+		l.earlier = make(map[place]Certificate, len(l.last))
+		for _, c := range l.last {
+			l.earlier[place{c.Job, c.Path}] = c
+		}
+	}
+	c, ok := l.earlier[at]
+	return c, ok
 }
 
 // certificate reads one file and finds its issuer.

@@ -48,10 +48,11 @@ func Watch(ctx context.Context, sources []Source, changed func([]Certificate, []
 			w.o.Logger.Warn("file notifications were lost, looking at all files", "error", err)
 		}
 		newCerts, newProblems := w.look()
-		if slices.EqualFunc(certs, newCerts, equal) && slices.EqualFunc(problems, newProblems, equalProblem) {
+		same := slices.EqualFunc(certs, newCerts, equal) && slices.EqualFunc(problems, newProblems, equalProblem)
+		certs, problems = newCerts, newProblems // which the reader keeps anyway
+		if same {
 			continue
 		}
-		certs, problems = newCerts, newProblems
 		changed(slices.Clone(certs), slices.Clone(problems))
 	}
 }
