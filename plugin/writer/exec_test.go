@@ -133,9 +133,9 @@ func TestExecIsRetriedAndItsOutputIsLogged(t *testing.T) {
 	eventually(t, "success", func() bool { return b.state(c).Targets[0].How == "run" })
 	stop()
 	for _, want := range []string{
-		`not installed: job=edge name=www.example.com target="exec one" reason=exec error="sh: exit status 1: loaded twice"`,
+		`not installed: target="exec one" job=edge name=www.example.com reason=exec error="sh: exit status 1: loaded twice"`,
 		`command says: target="exec one" job=edge name=www.example.com output="loaded twice"`,
-		`installed: target="exec one" job=edge name=www.example.com how=run`,
+		`target works again: job=edge name=www.example.com id=` + c.ID + ` was=exec`,
 	} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("no %s in\n%s", want, &log)
