@@ -21,6 +21,13 @@ import (
 // often a response gets into its file and its servers within that.
 const chronicleGather = time.Second
 
+// chronicleRetry is how long notes wait that could not be written, and
+// chronicleMost how many do.
+const (
+	chronicleRetry = time.Minute
+	chronicleMost  = 20_000
+)
+
 // chronicleAtOnce is of how many responses certificates are read at a time.
 const chronicleAtOnce = 512
 
@@ -255,7 +262,10 @@ func (c *chronicle) run(ctx context.Context) error {
 		select {
 		case <-c.wake:
 			sleep(ctx, chronicleGather, nil)
-			c.flush(ctx)
+			if !c.flush(ctx) {
+				sleep(ctx, chronicleRetry, nil)
+				wake(c.wake)
+			}
 		case <-ctx.Done():
 		}
 	}
@@ -263,8 +273,9 @@ func (c *chronicle) run(ctx context.Context) error {
 	return nil
 }
 
-// flush writes what is to be noted.
-func (c *chronicle) flush(ctx context.Context) {
+// flush writes what is to be noted, and reports whether it could. What it could
+// not waits for the next time.
+func (c *chronicle) flush(ctx context.Context) bool {
 	c.mu.Lock()
 	waiting := c.waiting
 	c.waiting = map[keptKey]*keptNews{}
@@ -278,19 +289,41 @@ func (c *chronicle) flush(ctx context.Context) {
 		}
 		notes = append(notes, &store.Note{ID: key.id, SHA256: key.sha256, ThisUpdate: time.Unix(key.thisUpdate, 0), Change: n.add})
 	}
+	var failed []*store.Note
 	for some := range slices.Chunk(notes, chronicleAtOnce) {
 		c.addCertificates(ctx, some)
 		c.store.Note(some)
 		for _, n := range some {
 			if n.Err != nil {
-				whole = false
+				failed = append(failed, n)
 				c.lacks("the history lacks where a response was stapled", n.ID, n.Err)
 			}
 		}
 	}
-	if whole && len(waiting) > 0 && c.lacking {
+	if whole && len(failed) == 0 && len(waiting) > 0 && c.lacking {
 		c.lacking = false
 		c.logger.Info("what belongs to the history can be noted again")
+	}
+	c.again(failed, waiting)
+	return len(failed) == 0
+}
+
+// again has noted with the next flush what could not be.
+func (c *chronicle) again(failed []*store.Note, news map[keptKey]*keptNews) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, n := range failed {
+		key := keptKey{n.ID, n.SHA256, n.ThisUpdate.Unix()}
+		old := news[key]
+		if now := c.waiting[key]; now != nil {
+			if now.kept == nil {
+				now.kept = old.kept
+			}
+			now.places = append(old.places, now.places...)
+			now.places = now.places[:min(len(now.places), record.MaxStapled)]
+		} else if len(c.waiting) < chronicleMost {
+			c.waiting[key] = old
+		}
 	}
 }
 
