@@ -3,11 +3,104 @@ package status
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"sync/atomic"
+	"testing"
 	"time"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
+
+// fleet has n certificates, some of them in trouble, on some nodes, and what is
+// hostile among them.
+func fleet(n, nodes int, now time.Time) *record.Snapshot {
+	s := &record.Snapshot{
+		Format: 1, Generation: 42, Leader: &record.Leader{Node: "fetch-1", Version: "0.1.0", Since: now.Add(-day)},
+		Metas: map[string]record.Meta{}, Troubles: map[string]record.Trouble{}, Nodes: map[string]record.Node{},
+	}
+	var list []record.Applied
+	for i := range n {
+		id := record.Checksum(fmt.Append(nil, i))
+		name := fmt.Sprintf("site-%05d", i)
+		// Asked for at half of its life, each is younger than that.
+		age := time.Duration(i%997) * 84 * time.Hour / 997
+		m := record.Meta{
+			Format: record.Format, SHA256: id, Serial: id[:32], Issuer: "CN=Test CA", Status: "good", Job: "edge", Name: name,
+			Names: []string{name + ".example.com", "www." + name + ".example.com"}, Responder: "http://ocsp.example.net",
+			ThisUpdate: now.Add(-age), NextUpdate: now.Add(7*day - age), Until: now.Add(7*day - age), MustStaple: i%37 == 5,
+		}
+		switch {
+		case i%1000 == 17:
+			m.Status, m.RevokedAt, m.RevocationReason = "revoked", now.Add(-2*time.Hour), "keyCompromise"
+		case i%250 == 18:
+			m.ThisUpdate, m.Until, m.NextUpdate = now.Add(-6*day), now.Add(day), now.Add(day)
+			s.Troubles[id] = record.Trouble{Reason: "timeout", Error: "http://ocsp.example.net: no answer within 10s", Since: now.Add(-3 * day), Failures: 41}
+		case i%250 == 19:
+			s.Troubles[id] = record.Trouble{Reason: "http-status", Error: "503 Service Unavailable", Since: now.Add(-time.Hour), Failures: 4}
+		case i%500 == 20:
+			s.Troubles[id] = record.Trouble{Reason: "unauthorized", Error: "unauthorized", Since: now.Add(-time.Hour), Failures: 3, Job: "edge", Name: name, Names: m.Names}
+			continue
+		case i%500 == 21:
+			m.ThisUpdate, m.Until, m.NextUpdate = now.Add(-8*day), now.Add(-day), now.Add(-day)
+		}
+		s.Metas[id] = m
+		list = append(list, record.Applied{ID: id, ThisUpdate: m.ThisUpdate, Status: m.Status})
+	}
+	round := record.CanaryRound{
+		Started: now.Add(-9 * time.Hour), Phase: record.CanaryEnded, Published: now.Add(-9*time.Hour + 31*time.Minute), Renewed: now.Add(-8 * time.Hour), Ended: now.Add(-7 * time.Hour),
+		Nodes: map[string]record.CanaryNode{}, Failures: []record.CanaryFailure{{Reason: "canary-unseen", Error: "haproxy-002.eu: connection refused", At: now.Add(-7 * time.Hour)}},
+	}
+	s.Canaries = map[string]record.Canary{"edge": {Job: "edge", Name: "site-00003", Round: round}}
+	for i := range nodes {
+		name := fmt.Sprintf("haproxy-%03d.eu", i)
+		round.Nodes[name] = record.CanaryNode{Applied: round.Published.Add(time.Second), Seen: round.Published.Add(1200 * time.Millisecond), Good: round.Renewed.Add(time.Minute)}
+		if i == 2 {
+			round.Nodes[name] = record.CanaryNode{Error: "dial tcp 127.0.0.1:443: connect: connection refused"}
+		}
+		node := record.Node{
+			Format: record.Format, Node: name, Instance: "i", Version: "0.1.0", Roles: []string{"deliver"}, Seen: now.Add(-time.Minute),
+			Started: now.Add(-48 * time.Hour), Certificates: n, Stapled: len(list), Applied: list,
+		}
+		if i%3 == 0 {
+			node.Page = fmt.Sprintf("http://haproxy-%03d.eu:8509/", i)
+		}
+		if i%4 == 1 && len(list) > 30 {
+			behind := append([]record.Applied{}, list[:len(list)-9]...)
+			for k := range behind[:30] {
+				behind[k].ThisUpdate = behind[k].ThisUpdate.Add(-day)
+			}
+			node.Applied, node.Stapled, node.Troubles = behind, len(behind), 1
+			node.Trouble = []record.NodeTrouble{{
+				ID: list[3].ID, Job: "edge", Name: "site-00003", Target: "haproxy", Reason: "permission",
+				Error: "/run/haproxy/admin.sock: permission denied", Since: now.Add(-time.Hour),
+			}}
+		}
+		s.Nodes[name] = node
+	}
+	return s
+}
+
+// served is a handler of the snapshot that may be replaced meanwhile, with what
+// the agent behind it knows besides, but for what is changed.
+func served(t testing.TB, now *atomic.Pointer[record.Snapshot], change ...func(*HandlerOptions)) http.Handler {
+	t.Helper()
+	ok := func(context.Context) Health { return Health{OK: true} }
+	o := HandlerOptions{
+		Read: func(context.Context) (*Report, error) { return FromSnapshot(now.Load(), time.Now()), nil },
+		Live: ok, Ready: ok, Own: owned, Here: looked, History: keptOf, Responders: askedBefore(),
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	return Handler(t.Context(), o)
+}
+
+func of(s *record.Snapshot) *atomic.Pointer[record.Snapshot] {
+	p := &atomic.Pointer[record.Snapshot]{}
+	p.Store(s)
+	return p
+}
 
 // owned is what the agent behind a page in a browser has of each certificate.
 func owned(string) Own {
