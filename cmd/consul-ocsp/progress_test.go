@@ -308,3 +308,25 @@ func TestProgressLine(t *testing.T) {
 		}
 	}
 }
+
+// A watched status of many certificates has the worst of each part on the screen.
+func TestWatchedStatusFitsTheScreen(t *testing.T) {
+	t.Parallel()
+	h := newHalting(t, 100)
+	p := onTerminal(t, 80, nil, "status", "-watch", "-config-file="+h.job(t, 60))
+	p.says(t, "62 staples")
+	eventually(t, "the second screen", func() error {
+		if strings.Count(p.log.String(), repaint) < 2 {
+			return fmt.Errorf("%q", p.log.String())
+		}
+		return nil
+	})
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	code, drawn := p.ends(t)
+	screens := strings.Split(drawn, repaint)
+	if lines := strings.Count(screens[1], "\n"); code != exitOK || lines > 23 || !strings.Contains(screens[1], "more lines") {
+		t.Errorf("it ends with %d, %d lines:\n%s", code, lines, screens[1])
+	}
+}

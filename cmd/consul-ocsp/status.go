@@ -118,7 +118,11 @@ func (o *statusFlags) show(c *command, report *status.Report, err error) int {
 	case o.asJSON:
 		err = report.WriteJSON(c.stdout)
 	default:
-		err = report.WriteTable(c.stdout, tableOptions(c, o.local))
+		options := tableOptions(c, o.local)
+		if height := heightOf(c.terminalOf(c.stdout)); o.watch && height > 0 {
+			options.Height = max(height-2, 8) // the cursor's, and one for an error
+		}
+		err = report.WriteTable(c.stdout, options)
 	}
 	if err != nil && code == exitOK {
 		return c.failed(err)

@@ -34,6 +34,18 @@ func (e environment) coloured(w io.Writer) bool {
 	return no == "" && e.terminalOf(w) != nil
 }
 
+// heightOf is how many lines a terminal has now, 0 where it does not say.
+func heightOf(f *os.File) int {
+	if f == nil {
+		return 0
+	}
+	_, height, err := term.GetSize(int(f.Fd()))
+	if err != nil || height <= 0 {
+		return 0
+	}
+	return height
+}
+
 // widthOf is how many columns a terminal has now.
 func widthOf(f *os.File) int {
 	if f == nil {

@@ -70,7 +70,11 @@ func (r *Report) Check(warn, crit float64) (code int, lines []string) {
 			part(stapleCrit+stapleWarn, s, "staple", stapleCrit),
 			part(nodeCrit+nodeWarn, n, "node", nodeCrit),
 			canaryPart(canaryWarn, len(r.Canaries)),
-		) + " need attention"
+		) + " need"
+		if stapleCrit+stapleWarn+nodeCrit+nodeWarn == 1 {
+			summary += "s"
+		}
+		summary += " attention"
 	}
 	name := [...]string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}[code]
 	lines = append([]string{"CONSUL-OCSP " + name + " - " + summary}, f.lines()...)

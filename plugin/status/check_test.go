@@ -31,16 +31,16 @@ func TestCheck(t *testing.T) {
 		{"nodes alone", &record.Snapshot{Nodes: calm().Nodes}, 0, []string{"CONSUL-OCSP OK - 1 node, no staples yet"}},
 		{"a quarter left is enough", one(meta("www", 3*day, day, nil)), 0, []string{"CONSUL-OCSP OK - 1 staple, 0 nodes; the first ends in 1d (edge/www)"}},
 		{"less than a quarter", one(meta("www", 77*time.Hour, 23*time.Hour, nil)), 1, []string{
-			"CONSUL-OCSP WARNING - 1 of 1 staple need attention", "WARNING edge/www (www.example.com): 23% of its life left, ends in 23h"}},
+			"CONSUL-OCSP WARNING - 1 of 1 staple needs attention", "WARNING edge/www (www.example.com): 23% of its life left, ends in 23h"}},
 		{"less than a tenth", one(meta("www", 91*time.Hour, 9*time.Hour, nil)), 2, []string{
-			"CONSUL-OCSP CRITICAL - 1 of 1 staple need attention", "CRITICAL edge/www (www.example.com): 9% of its life left, ends in 9h"}},
+			"CONSUL-OCSP CRITICAL - 1 of 1 staple needs attention", "CRITICAL edge/www (www.example.com): 9% of its life left, ends in 9h"}},
 		{"ended this second", one(meta("www", day, 0, nil)), 2, []string{
-			"CONSUL-OCSP CRITICAL - 1 of 1 staple need attention", "CRITICAL edge/www (www.example.com): ended at 2026-11-21T12:00:00Z"}},
+			"CONSUL-OCSP CRITICAL - 1 of 1 staple needs attention", "CRITICAL edge/www (www.example.com): ended at 2026-11-21T12:00:00Z"}},
 		{"unstaplable and failing alone are no alarm", &record.Snapshot{
 			Metas:    map[string]record.Meta{id("6"): cluster().Metas[id("6")], id("7"): cluster().Metas[id("7")]},
 			Troubles: map[string]record.Trouble{id("7"): cluster().Troubles[id("7")]},
 		}, 0, []string{"CONSUL-OCSP OK - 2 staples, 0 nodes; the first ends in 4m (edge/short)"}},
-		{"stale", nodes(node("n", 301*time.Second, nil)), 1, []string{"CONSUL-OCSP WARNING - 1 of 1 node need attention", "WARNING node n: stale, last seen 5m1s ago"}},
+		{"stale", nodes(node("n", 301*time.Second, nil)), 1, []string{"CONSUL-OCSP WARNING - 1 of 1 node needs attention", "WARNING node n: stale, last seen 5m1s ago"}},
 		{"not yet stale", nodes(node("n", 300*time.Second, nil)), 0, []string{"CONSUL-OCSP OK - 2 staples, 1 node; the first ends in 4d (edge/shop)"}},
 		{"unreadable alone", func() *record.Snapshot {
 			s := calm()

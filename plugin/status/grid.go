@@ -69,9 +69,51 @@ func (t *table) line(b *bytes.Buffer, r row, widths []int, o TableOptions, color
 		line.WriteString(cell + strings.Repeat(" ", pad))
 	}
 	b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
-	for _, note := range r.notes {
-		b.WriteString(cut("  "+note, o.Width) + "\n")
+	notes := r.notes
+	if len(notes) > 0 && utf8.RuneCountInString(r.cells[0]) > widths[0] {
+		notes = slices.Concat([]string{r.cells[0]}, notes) // who is in trouble has his whole name
 	}
+	for _, note := range notes {
+		for _, line := range wrap(note, o.Width, "  ", "    ") {
+			b.WriteString(line + "\n")
+		}
+	}
+}
+
+// maxLines is how many lines a note takes: errors of responders may be long.
+const maxLines = 5
+
+// wrap breaks what is too wide between words, and within those that are too long
+// for a line. The first line begins with first, the others with next.
+func wrap(s string, width int, first, next string) []string {
+	if width <= 0 || len(first)+utf8.RuneCountInString(s) <= width {
+		return []string{first + s}
+	}
+	var lines []string
+	indent, line := first, ""
+	for _, word := range strings.Fields(s) {
+		room := width - len(indent)
+		switch {
+		case line == "":
+			line = word
+		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) <= room:
+			line += " " + word
+			continue
+		default:
+			lines = append(lines, indent+line)
+			indent, line = next, word
+		}
+		for room = width - len(indent); utf8.RuneCountInString(line) > room; room = width - len(indent) {
+			runes := []rune(line)
+			lines = append(lines, indent+string(runes[:room]))
+			indent, line = next, string(runes[room:])
+		}
+	}
+	if lines = append(lines, indent+line); len(lines) > maxLines {
+		lines = lines[:maxLines]
+		lines[maxLines-1] = cut(lines[maxLines-1]+" …", width)
+	}
+	return lines
 }
 
 // paint colours a state: red for what monitoring calls critical, yellow for

@@ -38,9 +38,9 @@ func (r *Report) stapleTable(o TableOptions) *table {
 
 func (s Staple) leftCell() string {
 	if s.SecondsLeft <= 0 {
-		return span(s.left())
+		return "     " + span(s.left())
 	}
-	return percent(s.LifeLeft) + " " + span(s.left())
+	return fmt.Sprintf("%4s %s", percent(s.LifeLeft), span(s.left()))
 }
 
 // nodesCell is "3", or "2/3" if one of three delivers an older response.
@@ -68,20 +68,55 @@ func (s Staple) notes(o TableOptions) []string {
 	return notes
 }
 
+// maxNamed is how many certificates are named that are in the same trouble.
+const maxNamed = 3
+
+// notes are what is wrong there. What is the same for many is said once.
+func (n Node) notes(o TableOptions) []string {
+	type kind struct{ target, reason string }
+	var order []kind
+	groups := map[kind][]NodeTrouble{}
+	for _, t := range n.Troubles {
+		k := kind{t.Target, t.Reason}
+		if groups[k] == nil {
+			order = append(order, k)
+		}
+		groups[k] = append(groups[k], t)
+	}
+	var notes []string
+	for _, k := range order {
+		group := groups[k]
+		if len(group) <= maxNamed {
+			for _, t := range group {
+				notes = append(notes, t.label()+since(t.Since, o.Local)+": "+t.text())
+			}
+			continue
+		}
+		first := group[0]
+		var names []string
+		for _, t := range group[:maxNamed] {
+			names = append(names, t.label())
+			if t.Since.Before(first.Since) {
+				first.Since = t.Since
+			}
+		}
+		notes = append(notes, fmt.Sprintf("%d certificates%s: %s", len(group), since(first.Since, o.Local), first.text()),
+			"  "+strings.Join(names, ", ")+" and others")
+	}
+	return notes
+}
+
 func (r *Report) nodeTable(o TableOptions) *table {
 	t := &table{head: []string{"NODE", "STATE", "SEEN", "STAPLED", "ROLES", "VERSION"}, state: 1, flexible: []int{5, 4, 0}}
 	for _, n := range r.Nodes {
 		seen := "never"
 		if !n.Seen.IsZero() {
-			seen = span(r.Now.Sub(n.Seen)) + " ago"
-			if n.Seen.After(r.Now) {
+			seen = span(max(0, r.Now.Sub(n.Seen))) + " ago"
+			if n.Seen.Sub(r.Now) >= time.Second { // else it was written this moment
 				seen = "in " + span(n.Seen.Sub(r.Now))
 			}
 		}
-		var notes []string
-		for _, trouble := range n.Troubles {
-			notes = append(notes, trouble.label()+since(trouble.Since, o.Local)+": "+trouble.text())
-		}
+		notes := n.notes(o)
 		if more := n.TroubleCount - len(n.Troubles); more > 0 {
 			notes = append(notes, fmt.Sprintf("and %d more", more))
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -13,6 +14,9 @@ type TableOptions struct {
 	// Width is the terminal's, in characters; 0 cuts nothing. Below 80 it
 	// counts as 80.
 	Width int
+	// Height is the terminal's, in lines, where no more than that is to be shown; 0
+	// shows all.
+	Height int
 	// Color marks states by ANSI colours.
 	Color bool
 	// Local is the time zone to show; nil is UTC.
@@ -38,31 +42,75 @@ func (r *Report) WriteTable(w io.Writer, o TableOptions) error {
 		o.Width = max(o.Width, minWidth)
 	}
 	var b bytes.Buffer
-	for _, line := range r.heading(o) {
-		b.WriteString(cut(line, o.Width) + "\n")
-	}
-	if len(r.Staples) > 0 {
-		b.WriteByte('\n')
-		r.stapleTable(o).write(&b, o)
-	}
-	if len(r.Nodes) > 0 {
-		b.WriteByte('\n')
-		r.nodeTable(o).write(&b, o)
-	}
-	if len(r.Canaries) > 0 {
-		b.WriteByte('\n')
-		r.canaryTable(o).write(&b, o)
-	}
-	if len(r.Unreadable) > 0 {
-		b.WriteString("\nUNREADABLE RECORDS\n")
-		for _, u := range r.Unreadable {
-			b.WriteString(cut(u.Key+": "+u.Error, o.Width) + "\n")
+	for i, section := range fit(r.sections(o), o.Height) {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		for _, line := range section {
+			b.WriteString(line + "\n")
 		}
 	}
 	if _, err := w.Write(b.Bytes()); err != nil {
 		return fmt.Errorf("status: %w", err)
 	}
 	return nil
+}
+
+// sections are the lines of each part, the heading first, then the staples.
+func (r *Report) sections(o TableOptions) [][]string {
+	var heading []string
+	for _, line := range r.heading(o) {
+		heading = append(heading, wrap(line, o.Width, "", "  ")...)
+	}
+	list := [][]string{heading}
+	add := func(t *table) {
+		if len(t.rows) > 0 {
+			var b bytes.Buffer
+			t.write(&b, o)
+			list = append(list, strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n"))
+		}
+	}
+	add(r.stapleTable(o))
+	add(r.nodeTable(o))
+	if len(r.Canaries) > 0 {
+		add(r.canaryTable(o))
+	}
+	if len(r.Unreadable) > 0 {
+		lines := []string{"UNREADABLE RECORDS"}
+		for _, u := range r.Unreadable {
+			lines = append(lines, cut(u.Key+": "+u.Error, o.Width))
+		}
+		list = append(list, lines)
+	}
+	return list
+}
+
+// fit takes lines away from the ends of sections, where the worst is not, until all
+// of them are on a screen of this height; 0 takes none.
+func fit(sections [][]string, height int) [][]string {
+	total := len(sections) - 1 // the lines between them
+	for _, s := range sections {
+		total += len(s)
+	}
+	if height <= 0 {
+		return sections
+	}
+	for i := 1; i < len(sections) && total > height; i++ {
+		// What the sections after the first leave is the first one's.
+		s := sections[len(sections)-i]
+		least := max(4, height/4)
+		if i == len(sections)-1 {
+			least = 3
+		}
+		left := max(least, len(s)-(total-height))
+		if left >= len(s) {
+			continue
+		}
+		total -= len(s) - left
+		more := fmt.Sprintf("  … and %d more lines", len(s)-left+1)
+		sections[len(sections)-i] = append(slices.Clone(s[:left-1]), more)
+	}
+	return sections
 }
 
 func (r *Report) heading(o TableOptions) []string {
