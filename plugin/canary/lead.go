@@ -265,7 +265,11 @@ func (l *Leader) renew(ctx context.Context) (time.Duration, error) {
 	l.retries++
 	again := min(l.Settings.Within/10, time.Minute<<min(l.retries-1, 4))
 	if has(l.state.Round.Failures, ReasonRenew) {
-		l.log.Warn("canary is not renewed yet", "reason", ReasonRenew, "error", err, "retry_in", again)
+		level := hclog.Debug
+		if l.retries&(l.retries-1) == 0 { // ever more seldom
+			level = hclog.Warn
+		}
+		l.log.Log(level, "canary is not renewed yet", "reason", ReasonRenew, "error", err, "failures", l.retries, "retry_in", again)
 		return again, nil
 	}
 	l.fail(ReasonRenew, err.Error())
