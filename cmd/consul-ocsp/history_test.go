@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -53,7 +54,7 @@ func TestHistoryAlone(t *testing.T) {
 	const www = "www.example.test"
 	a := newAuthority(t, testca.ResponderOptions{})
 	n := newAlone(t, a, haproxytest.Options{}, www)
-	n.edit(t, "job \"edge\" {", "node_name = \"alone\"\njob \"edge\" {\n  fetch {\n    history = 2\n  }")
+	n.edit(t, "job \"edge\" {", httpBlock(n.dir, "")+"node_name = \"alone\"\njob \"edge\" {\n  fetch {\n    history = 2\n  }")
 	n.start(t)
 	stapled(t, n.haproxy.Address(), www, "good")
 	places := func(want int) func(h *status.History) error {
@@ -81,6 +82,20 @@ func TestHistoryAlone(t *testing.T) {
 		t.Errorf("%+v", h)
 	}
 	opensslVerifies(t, n.dir, h)
+	overHTTP := status.History{}
+	text := answers(t, overSocket(n.dir, nil), "/v1/history/"+h.ID+"?limit=1", 200, `"produced_at"`, `"status": "revoked"`)
+	if err := json.Unmarshal([]byte(text), &overHTTP); err != nil || !reflect.DeepEqual(overHTTP.Responses, h.Responses[:1]) || overHTTP.Kept != 2 {
+		t.Errorf("over HTTP: %+v, %v", overHTTP, err)
+	}
+
+	// What was stapled before the revocation, and before everything.
+	then := h.Responses[0].Stapled[0].At.Add(-time.Nanosecond)
+	if out, code := consulOCSP(t, "history", "-config-file="+n.job, "-at="+then.Format(time.RFC3339Nano), www); code != exitOK || !strings.Contains(out, "GOOD  ") || strings.Contains(out, "REVOKED") {
+		t.Errorf("-at=%v ends with %d:\n%s", then, code, out)
+	}
+	if out, code := consulOCSP(t, "history", "-config-file="+n.job, "-at=2020-01-01T00:00:00Z", www); code != exitFailed || !strings.Contains(out, "nothing is noted") {
+		t.Errorf("of years ago: ends with %d:\n%s", code, out)
+	}
 
 	out, code := consulOCSP(t, "history", "-config-file="+n.job, staple.ID(a.last.Leaf)[:12])
 	for _, want := range []string{"certificate edge/" + www, "REVOKED  ", "GOOD  ", "alone  file\n              " + n.file(www)} {
