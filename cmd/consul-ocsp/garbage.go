@@ -45,10 +45,10 @@ func newHeapPace() *heapPace {
 }
 
 // look is called again some time after each collection, until the agent has
-// settled. The limit must end before what is in use gets near it: it would be
-// looked for garbage all the time, in vain.
+// settled. The limit must end before what is in use gets near it, since that is
+// not all that counts there: it would be looked for garbage all the time, in vain.
 func (h *heapPace) look() {
-	if heapInUse()*(100+garbage)/100 > startMemory {
+	if heapInUse() > startMemory/3*2 {
 		h.settle()
 	}
 	h.mu.Lock()
