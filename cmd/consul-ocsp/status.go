@@ -48,22 +48,24 @@ Example:
 	c.flags.StringVar(&o.connect, "connect", "", "with -here: make a TLS handshake with this `HOST:PORT` for each certificate, whatever connect its job has")
 	c.wrongFlags = func(args []string) int {
 		if slices.Contains(args, "-check") || slices.Contains(args, "--check") {
-			return exitUnknown
+			return c.unknown("the flags are wrong")
 		}
 		return exitUsage
 	}
 	c.run = func(c *command, args []string) int {
-		usage := exitUsage
-		if o.check {
-			usage = exitUnknown
-		}
 		if problem := o.problem(args); problem != "" {
 			c.wrongUsage("%s", problem)
-			return usage
+			if o.check {
+				return c.unknown(problem)
+			}
+			return exitUsage
 		}
 		cfg, ok := f.load(c)
-		if !ok {
-			return usage
+		switch {
+		case !ok && o.check:
+			return c.unknown("the configuration is not valid: consul-ocsp validate says why")
+		case !ok:
+			return exitUsage
 		}
 		ctx, stop := c.interrupted()
 		defer stop()
@@ -133,12 +135,17 @@ func (o *statusFlags) show(c *command, report *status.Report, err error) int {
 // checkStatus prints what monitoring reads. What is not known is never fine.
 func checkStatus(c *command, report *status.Report, err error, warning, critical float64) int {
 	if err != nil {
-		fmt.Fprintf(c.stdout, "CONSUL-OCSP UNKNOWN - %s\n", printable(err.Error()))
-		return exitUnknown
+		return c.unknown(err.Error())
 	}
 	code, lines := report.Check(warning, critical)
 	fmt.Fprintln(c.stdout, strings.Join(lines, "\n"))
 	return code
+}
+
+// unknown tells monitoring, which reads standard output, that nothing is known.
+func (c *command) unknown(why string) int {
+	fmt.Fprintf(c.stdout, "CONSUL-OCSP UNKNOWN - %s\n", printable(why))
+	return exitUnknown
 }
 
 // tableOptions fit a table to where it is printed.

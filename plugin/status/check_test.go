@@ -2,6 +2,7 @@ package status
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +89,28 @@ func TestParsePercent(t *testing.T) {
 	for _, s := range []string{"", "%", "25", "0.25", "-1%", "101%", "NaN%", "Inf%", "25 %", "25%%"} {
 		if got, err := ParsePercent(s); err == nil || !strings.Contains(err.Error(), "such as 25%") {
 			t.Errorf("%q: %v, %v", s, got, err)
+		}
+	}
+}
+
+// The README's examples of a check are what it prints.
+func TestCheckIsThatOfTheReadme(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := func(m record.Meta) *record.Snapshot {
+		return &record.Snapshot{Metas: map[string]record.Meta{id("1"): m}}
+	}
+	for code, s := range []*record.Snapshot{calm(), one(meta("www", 77*time.Hour, 23*time.Hour, nil)), one(meta("www", 91*time.Hour, 9*time.Hour, nil)), nil} {
+		got, lines := FromSnapshot(s, noon).Check(0.25, 0.10)
+		if got != code {
+			t.Errorf("%d, not %d", got, code)
+		}
+		for _, line := range lines {
+			if !strings.Contains(string(readme), "`"+line+"`") {
+				t.Errorf("the README does not have %q", line)
+			}
 		}
 	}
 }
