@@ -6,6 +6,8 @@ import (
 	"errors"
 	"math/rand/v2"
 	"time"
+
+	"github.com/hashicorp/go-hclog"
 )
 
 const (
@@ -34,6 +36,10 @@ type sink struct {
 	send func(ctx context.Context, settings Settings, e Event, text []byte) error
 	// pause is how long to wait after so many failures of one event.
 	pause func(failures int) time.Duration
+	// failing says that the log knows of events that don't get through, lost how
+	// many were given up since one did.
+	failing bool
+	lost    int
 }
 
 func newSink(t *Teller, name string, send func(context.Context, Settings, Event, []byte) error) *sink {
@@ -91,6 +97,7 @@ func (s *sink) deliver(ctx context.Context, d *delivery) {
 		switch {
 		case failure == nil:
 			log.Debug("event is told", "message", d.event.Message)
+			s.works()
 			s.t.finished(d, true)
 			return
 		case ctx.Err() != nil:
@@ -98,14 +105,39 @@ func (s *sink) deliver(ctx context.Context, d *delivery) {
 		case tries == maxTries || errors.Is(failure, errPermanent):
 			err = failure
 		case tries == 1:
-			log.Warn("event could not be told; it is tried again", "error", failure)
+			level := hclog.Warn
+			if s.failing {
+				level = hclog.Debug // of what fails the log knows
+			}
+			s.failing = true
+			log.Log(level, "event could not be told; it is tried again", "error", failure)
 		}
 		if err == nil && !sleep(ctx, s.pause(tries)) {
 			return
 		}
 	}
-	log.Error("event could not be told; it is given up", "message", d.event.Message, "error", err)
+	s.failing = true
+	s.lost++
+	level, message := hclog.Error, "event could not be told; it is given up"
+	switch {
+	case s.lost > mostLost:
+		level = hclog.Debug
+	case s.lost == mostLost:
+		message += "; more of these are logged at debug level, and counted"
+	}
+	log.Log(level, message, "message", d.event.Message, "error", err)
 	s.t.finished(d, false)
+}
+
+// mostLost is how many events in a row that are given up are errors by name.
+const mostLost = 3
+
+// works says that events get through again, where the log knows that they did not.
+func (s *sink) works() {
+	if s.failing {
+		s.t.c.Logger.Info("events are told again", "to", s.name, "given_up", s.lost)
+	}
+	s.failing, s.lost = false, 0
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {

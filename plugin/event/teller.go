@@ -69,6 +69,7 @@ type Teller struct {
 	read       bool
 	counts     Counts
 	full       bool // the last event was dropped; said once
+	unkept     bool // the memory could not be written; said once, by the keeper
 	// keep has an entry when kept has changed.
 	keep chan struct{}
 }
@@ -261,6 +262,13 @@ func (t *Teller) save(ctx context.Context) {
 	kept.Certificates = maps.Clone(t.kept.Certificates)
 	t.mu.Unlock()
 	if err := t.c.Memory.KeepTold(ctx, kept); err != nil && ctx.Err() == nil {
-		t.c.Logger.Warn("what was told of events is not kept; it may be told again", "error", err)
+		level := hclog.Warn
+		if t.unkept {
+			level = hclog.Debug // it was said
+		}
+		t.unkept = true
+		t.c.Logger.Log(level, "what was told of events is not kept; it may be told again", "error", err)
+		return
 	}
+	t.unkept = false
 }

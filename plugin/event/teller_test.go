@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -298,6 +299,41 @@ func TestFailingWebhook(t *testing.T) {
 	}
 	if got := elsewhere.kinds(); got != "" {
 		t.Errorf("a redirect was followed: %s", got)
+	}
+}
+
+// A webhook that takes nothing for a day makes a handful of lines, however many
+// events are lost, and one line when it is back.
+func TestLostEventsMakeAHandfulOfLines(t *testing.T) {
+	t.Parallel()
+	var down atomic.Bool
+	down.Store(true)
+	h := newHook(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
+		if down.Load() {
+			w.WriteHeader(http.StatusBadGateway)
+		}
+	})
+	s := run(t, &memory{}, Settings{Webhook: h.URL})
+	seen := func(from, to int) {
+		for i := from; i < to; i++ {
+			o := revoked(time.Hour)
+			o.ID = fmt.Sprintf("%064x", i)
+			s.see(o)
+		}
+	}
+	seen(0, 50)
+	eventually(t, "events that are given up", func() bool { return s.Counts().Failed == 50 })
+	down.Store(false)
+	seen(50, 60)
+	eventually(t, "events that are told", func() bool { return s.Counts().Sent == 10 })
+	log := s.log.String()
+	for level, want := range map[string]int{"[WARN]": 1, "[ERROR]": mostLost, "[INFO]": 1} {
+		if got := strings.Count(log, level); got != want {
+			t.Errorf("%d lines at %s, want %d:\n%s", got, level, want, log)
+		}
+	}
+	if !strings.Contains(log, "events are told again: to=webhook given_up=50") {
+		t.Errorf("its end:\n%s", log)
 	}
 }
 
