@@ -98,23 +98,31 @@ type complaint struct {
 	c    *Client
 	what string
 	last string
+	// lines are the warnings since it worked: an error may read otherwise each
+	// time, as with the port of a broken connection in it.
+	lines int
 }
+
+// mostComplaints is how many different errors of one loop are warned of until it
+// works again.
+const mostComplaints = 3
 
 func (c *Client) complaint(what string) *complaint { return &complaint{c: c, what: what} }
 
 func (p *complaint) failed(err error) {
 	text := err.Error()
-	if p.c.state.isDown() || text == p.last {
+	if p.c.state.isDown() || text == p.last || p.lines >= mostComplaints {
 		p.c.logger.Debug(p.what+" fails", "error", err)
 		return
 	}
 	p.last = text
+	p.lines++
 	p.c.logger.Warn(p.what+" fails", "error", err)
 }
 
 func (p *complaint) worked() {
 	if p.last != "" {
-		p.last = ""
+		p.last, p.lines = "", 0
 		p.c.logger.Info(p.what + " works again")
 	}
 }

@@ -70,6 +70,10 @@ func TestFallback(t *testing.T) {
 	for _, n := range c.nodes {
 		own := n.response(t, alone[n])
 		n.replaced(t, alone[n], own)
+		// Of the outage, of its end, and of fetching for itself.
+		if log := n.agent.log.String(); strings.Count(log, "[WARN]")+strings.Count(log, "[ERROR]") > 8 {
+			t.Errorf("%s makes many lines of an outage:\n%s", n.name, log)
+		}
 		if log := n.agent.log.String(); strings.Contains(log, "response refused") || strings.Count(log, aloneBegins) != 1 {
 			t.Errorf("%s refuses a response, or falls back twice:\n%s", n.name, log)
 		}
