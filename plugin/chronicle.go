@@ -1,11 +1,8 @@
 package plugin
 
 import (
-	"bytes"
 	"context"
-	"encoding/pem"
 	"hash/maphash"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -60,48 +57,6 @@ type chronicle struct {
 	lacking bool
 	// watches are told of responses that were kept.
 	watches map[*keptWatch]bool
-}
-
-// keptWatch is for one who waits for responses that are kept.
-type keptWatch struct {
-	wake  chan struct{}
-	fresh []keptKey // under the chronicle's lock
-}
-
-// watch makes one, unwatch ends it, and takeWatched are the responses since the
-// last time.
-func (c *chronicle) watch() *keptWatch {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	w := &keptWatch{wake: make(chan struct{}, 1)}
-	c.watches[w] = true
-	return w
-}
-
-func (c *chronicle) unwatch(w *keptWatch) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.watches, w)
-}
-
-func (c *chronicle) takeWatched(w *keptWatch) []keptKey {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	fresh := w.fresh
-	w.fresh = nil
-	return fresh
-}
-
-// keptKey is one response.
-type keptKey struct {
-	id, sha256 string
-	thisUpdate int64 // in seconds since 1970: all that a response has
-}
-
-// keptNews is what is yet to be noted of it.
-type keptNews struct {
-	kept   *record.Kept // nil: it was kept before
-	places []record.Stapled
 }
 
 func newChronicle(s *store.Store, logger hclog.Logger) *chronicle {
@@ -254,128 +209,4 @@ func (c *chronicle) told() []record.Lately {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.lately)
-}
-
-// run writes what is to be noted until ctx ends, and then what is left.
-func (c *chronicle) run(ctx context.Context) error {
-	for ctx.Err() == nil {
-		select {
-		case <-c.wake:
-			sleep(ctx, chronicleGather, nil)
-			if !c.flush(ctx) {
-				sleep(ctx, chronicleRetry, nil)
-				wake(c.wake)
-			}
-		case <-ctx.Done():
-		}
-	}
-	c.flush(ctx)
-	return nil
-}
-
-// flush writes what is to be noted, and reports whether it could. What it could
-// not waits for the next time.
-func (c *chronicle) flush(ctx context.Context) bool {
-	c.mu.Lock()
-	waiting := c.waiting
-	c.waiting = map[keptKey]*keptNews{}
-	c.mu.Unlock()
-	var notes []*store.Note
-	whole := true
-	for key, n := range waiting {
-		if err := c.store.KeepStored(key.id); err != nil {
-			whole = false
-			c.lacks("a response is not in the history", key.id, err)
-		}
-		notes = append(notes, &store.Note{ID: key.id, SHA256: key.sha256, ThisUpdate: time.Unix(key.thisUpdate, 0), Change: n.add})
-	}
-	var failed []*store.Note
-	for some := range slices.Chunk(notes, chronicleAtOnce) {
-		c.addCertificates(ctx, some)
-		c.store.Note(some)
-		for _, n := range some {
-			if n.Err != nil {
-				failed = append(failed, n)
-				c.lacks("the history lacks where a response was stapled", n.ID, n.Err)
-			}
-		}
-	}
-	if whole && len(failed) == 0 && len(waiting) > 0 && c.lacking {
-		c.lacking = false
-		c.logger.Info("what belongs to the history can be noted again")
-	}
-	c.again(failed, waiting)
-	return len(failed) == 0
-}
-
-// again has noted with the next flush what could not be.
-func (c *chronicle) again(failed []*store.Note, news map[keptKey]*keptNews) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, n := range failed {
-		key := keptKey{n.ID, n.SHA256, n.ThisUpdate.Unix()}
-		old := news[key]
-		if now := c.waiting[key]; now != nil {
-			if now.kept == nil {
-				now.kept = old.kept
-			}
-			now.places = append(old.places, now.places...)
-			now.places = now.places[:min(len(now.places), record.MaxStapled)]
-		} else if len(c.waiting) < chronicleMost {
-			c.waiting[key] = old
-		}
-	}
-}
-
-// lacks warns of what can't be noted, once: a disk that is full is so for all.
-func (c *chronicle) lacks(what, id string, err error) {
-	level := hclog.Warn
-	if c.lacking {
-		level = hclog.Debug
-	}
-	c.lacking = true
-	c.logger.Log(level, what, "id", id, "reason", writer.ReasonStore, "error", err)
-}
-
-// addCertificates has the certificates that the responses are for kept beside
-// them: who has the folder then needs nothing else.
-func (c *chronicle) addCertificates(ctx context.Context, notes []*store.Note) {
-	bare := map[string]*store.Note{}
-	for _, n := range notes {
-		if !c.store.HasKeptCertificate(n.ID) {
-			bare[n.ID] = n
-		}
-	}
-	if len(bare) == 0 {
-		return
-	}
-	for id, cert := range c.certificates(ctx, slices.Collect(maps.Keys(bare))) {
-		bare[id].Certificate = func() []byte { return certificatePEM(cert) }
-	}
-}
-
-// add puts what is new into notes.
-func (n *keptNews) add(notes *record.Kept) bool {
-	changed := false
-	if n.kept != nil && notes.Kept.IsZero() {
-		places := notes.Stapled
-		*notes = *n.kept
-		notes.Stapled = places
-		changed = true
-	}
-	for _, s := range n.places {
-		changed = notes.Note(s) || changed
-	}
-	if changed && notes.Kept.IsZero() {
-		notes.Kept = time.Now() // a crash came before it was noted
-	}
-	return changed
-}
-
-func certificatePEM(c record.Certificate) []byte {
-	var b bytes.Buffer
-	for _, der := range [][]byte{c.Leaf, c.Issuer} {
-		b.Write(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-	}
-	return b.Bytes()
 }

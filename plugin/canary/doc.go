@@ -20,6 +20,7 @@
 //   - Nothing begins while the canary is not good, or is some other certificate's
 //     file too.
 //
-// lead.go has the schedule and begin.go what a round needs to begin, nodes.go
-// gathers what nodes tell, watch.go is the node.
+// lead.go has the schedule, begin.go what a round needs to begin and round.go its
+// phases; nodes.go gathers what nodes tell. watch.go is what a node knows,
+// looking.go how it looks.
 package canary
