@@ -19,7 +19,7 @@ func (l *Leader) rest(ctx context.Context) (time.Duration, error) {
 	due := l.began
 	if last := l.state.Round.Started; !last.IsZero() {
 		if last.After(now) {
-			last = now // by a clock that was ahead
+			last = l.began // by a clock that was ahead: it counts from what is known
 		}
 		due = last.Add(l.Settings.Every)
 	}

@@ -91,6 +91,7 @@ func (l *Leader) Run(ctx context.Context, stop <-chan struct{}) {
 		if !read {
 			l.state, err = l.Board.Canary(ctx, l.Settings.Job)
 			read, l.began = err == nil, time.Now()
+			l.sober(l.began)
 		}
 		if read {
 			l.state.Name = l.Settings.Name
@@ -116,6 +117,26 @@ func (l *Leader) Run(ctx context.Context, stop <-chan struct{}) {
 		}
 		timer.Stop()
 	}
+}
+
+// sober takes out of what was kept what no leader with a clock that is right could
+// have meant: a phase that lasts longer than one may, which would leave the canary
+// revoked for as long, and counters of what can't fail.
+func (l *Leader) sober(now time.Time) {
+	most := now.Add(l.Settings.Within)
+	if l.state.Round.Phase == record.CanaryRevoking {
+		most = most.Add(l.Settings.Timeout)
+	}
+	if r := &l.state.Round; r.Active() && r.Until.After(most) {
+		r.Until = most
+	}
+	known := map[string]bool{}
+	for _, r := range Reasons() {
+		known[r.Reason] = true
+	}
+	failures := maps.Clone(l.state.Failures)
+	maps.DeleteFunc(failures, func(reason string, _ uint64) bool { return !known[reason] })
+	l.state.Failures = failures
 }
 
 // pause is how long to wait before it is looked again how far a round is.

@@ -219,6 +219,58 @@ func TestNotReady(t *testing.T) {
 	}
 }
 
+// A clock that was a year ahead when the last leader wrote, or a record that says
+// so, leaves no canary revoked for a year, and the next round comes.
+func TestClockThatWasAhead(t *testing.T) {
+	year := 366 * 24 * time.Hour
+	t.Run("revoked", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFleet(t)
+			f.blind = "node-2"
+			f.kept = record.Canary{Job: "edge", Round: record.CanaryRound{
+				Started: time.Now().Add(-time.Hour), Phase: record.CanaryRevoked, Until: time.Now().Add(year), ID: first,
+				Nodes: map[string]record.CanaryNode{"node-2": {}},
+			}}
+			f.lead(t, 3*time.Hour, nil)
+			if f.ran("renew") != 1 {
+				t.Errorf("renew ran %d times: %+v", f.ran("renew"), f.kept.Round)
+			}
+		})
+	})
+	t.Run("ended", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFleet(t)
+			f.kept = record.Canary{Job: "edge", Round: record.CanaryRound{Started: time.Now().Add(year), Phase: record.CanaryEnded, ID: second}}
+			f.lead(t, 23*time.Hour, nil)
+			if f.ran("revoke") > 0 {
+				t.Error("it is revoked too soon")
+			}
+			f.lead(t, 26*time.Hour, nil)
+			if f.ran("revoke") != 1 || f.ran("renew") != 1 {
+				t.Errorf("revoke ran %d times, renew %d", f.ran("revoke"), f.ran("renew"))
+			}
+			if f.writes > 30 {
+				t.Errorf("%d writes", f.writes)
+			}
+		})
+	})
+}
+
+// Of what a record counts only what can fail is carried on.
+func TestCountersOfNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t)
+		f.kept = record.Canary{Job: "edge", Failures: map[string]uint64{ReasonUnseen: 3}}
+		for i := range 1000 {
+			f.kept.Failures[fmt.Sprint("x", i)] = 1
+		}
+		f.lead(t, time.Hour, nil)
+		if len(f.kept.Failures) != 1 || f.kept.Failures[ReasonUnseen] != 3 {
+			t.Errorf("%d reasons", len(f.kept.Failures))
+		}
+	})
+}
+
 // What a node claims is within reason, or does not count.
 func TestToldByNodes(t *testing.T) {
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)

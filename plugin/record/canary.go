@@ -127,16 +127,7 @@ func (c Canary) WasReplaced(id string) bool {
 func (c Canary) Encode() ([]byte, error) {
 	c.Format = Format
 	c.Due, c.Success = c.Due.UTC(), c.Success.UTC()
-	c.Round = c.Round.bounded()
-	if c.Last != nil {
-		last := c.Last.bounded()
-		c.Last = &last
-	}
-	if c.Unready != nil {
-		unready := c.Unready.bounded()
-		c.Unready = &unready
-	}
-	c.Replaced = c.Replaced[max(0, len(c.Replaced)-MaxReplaced):]
+	c.bound()
 	b, err := encode("canary", c)
 	if err == nil && len(b) > mostCanary {
 		// Five hundred nodes with long names and much to say: the figures stay.
@@ -151,6 +142,20 @@ func (c Canary) Encode() ([]byte, error) {
 		}
 	}
 	return b, err
+}
+
+// bound cuts lists and texts to their bounds: one that is read may be anybody's.
+func (c *Canary) bound() {
+	c.Round = c.Round.bounded()
+	if c.Last != nil {
+		last := c.Last.bounded()
+		c.Last = &last
+	}
+	if c.Unready != nil {
+		unready := c.Unready.bounded()
+		c.Unready = &unready
+	}
+	c.Replaced = c.Replaced[max(0, len(c.Replaced)-MaxReplaced):]
 }
 
 // wordless is the round without what its nodes say.
@@ -215,5 +220,6 @@ func DecodeCanary(job string, b []byte) (Canary, error) {
 	if r := c.Round; !r.Started.IsZero() && (!slices.Contains(phases, r.Phase) || !ValidID(r.ID)) {
 		return Canary{}, fmt.Errorf("canary record %.80q: it is in phase %.20q, with %.80q", job, r.Phase, r.ID)
 	}
+	c.bound()
 	return c, nil
 }

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -37,6 +38,34 @@ func TestLargeCanaryFits(t *testing.T) {
 		if !got.WasReplaced(fmt.Sprintf("%012x", 5*MaxReplaced-1)+strings.Repeat("0", 52)) || got.WasReplaced("000000000000") || got.WasReplaced("0") {
 			t.Errorf("%s: the newest are kept", name)
 		}
+	}
+}
+
+// What anybody may have written is bounded when it is read: it is shown, logged,
+// and told to commands.
+func TestHostileCanaryIsBounded(t *testing.T) {
+	long := strings.Repeat("x", 5000)
+	var c Canary
+	for range 50 {
+		c.Round.Failures = append(c.Round.Failures, CanaryFailure{Reason: "canary-unseen", Error: long})
+	}
+	c.Job, c.Round.Nodes = "edge", map[string]CanaryNode{"a": {Error: long}}
+	c.Last, c.Unready = &c.Round, &CanaryFailure{Error: long}
+	b, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := DecodeCanary("edge", b)
+	if err != nil || len(got.Round.Failures) > 20 || len(got.Last.Failures) > 20 || len(got.Last.Failures[0].Error) > 1100 ||
+		len(got.Round.Nodes["a"].Error) > 300 || len(got.Unready.Error) > 1100 {
+		t.Errorf("it is not cut: %v", err)
+	}
+	b, err = json.Marshal(Node{Node: "a", Canaries: []NodeCanary{{Job: "edge", CanaryNode: CanaryNode{Error: long}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := DecodeNode("a", b); err != nil || len(n.Canaries[0].Error) > 300 {
+		t.Errorf("a node's is not cut: %v", err)
 	}
 }
 

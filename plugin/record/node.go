@@ -107,6 +107,9 @@ func DecodeNode(name string, b []byte) (Node, error) {
 	n.Applied, n.Delivers = n.Applied[:min(len(n.Applied), MaxApplied)], nil
 	n.Lately, n.Latest = unpackLately(n.Latest), nil
 	n.Canaries = n.Canaries[:min(len(n.Canaries), maxNodeCanaries)]
+	for i := range n.Canaries {
+		n.Canaries[i].CanaryNode = n.Canaries[i].bounded()
+	}
 	return n, nil
 }
 
