@@ -103,6 +103,10 @@ function useFeed(paths) {
   return state;
 }
 
+// missed says that what an address names is not there any more.
+const missed = (view, what) =>
+  view === "nodes" ? `No node ${what.slice(0, 64)} is known now.` : `No certificate with the id ${what.slice(0, 64)} is known now: it was replaced or removed.`;
+
 // useClock redraws each second: what is left runs down.
 function useClock() {
   const [, tick] = useReducer((n) => n + 1, 0);
@@ -182,6 +186,7 @@ function App() {
   const pages = new Map(nodes.map((n) => [n.node, n.page]));
   const link = (name, plain) =>
     pages.get(name) ? html`<a href=${pages.get(name) + location.hash} rel="noreferrer">${name}</a>` : plain ? name : html`<b>${name}</b>`;
+  const none = known.list.length ? "" : "No certificate is known: none is in the job files, and no node has announced any.";
   const troubled = nodes.filter((n) => n.state !== "ok").length;
 
   return html`<${Top} report=${report} error=${errors.status} now=${now} />
@@ -189,13 +194,14 @@ function App() {
       ([key, name]) => html`<a key=${key} href=${"#" + key} aria-current=${view === key ? "page" : undefined}>${name}${
         key === "nodes" && report && html` <small>${nodes.length}${troubled > 0 && html`, <b class="bad">${troubled} not ok</b>`}</small>`}</a>`)}</nav>
     <main class=${view}>
+      ${report && what && view !== "responders" && !staple && !node && html`<p class="banner">${missed(view, what)} <a href=${"#" + view}>Show what there is</a></p>`}
       ${!report && !errors.status && html`<p class="none">Asking the agent …</p>`}
       ${report && certificates &&
       html`<${Filter} choice=${choice} choose=${choose} counts=${known.counts} all=${known.list.length} found=${items.length} timeline=${view === "timeline"} />`}
       ${report && view === "timeline" &&
-      html`<${Timeline} items=${items} now=${now} around=${windows[choice.around]} single=${report.source !== "consul"} open=${(s) => go(view, s.id)} />`}
+      html`<${Timeline} items=${items} now=${now} none=${none} around=${windows[choice.around]} single=${report.source !== "consul"} open=${(s) => go(view, s.id)} />`}
       ${report && view === "matrix" && (extra.nodes
-        ? html`<${Matrix} items=${items} matrix=${extra.nodes} narrow=${narrow} open=${(s) => go(view, s.id)} />`
+        ? html`<${Matrix} items=${items} matrix=${extra.nodes} none=${none} narrow=${narrow} open=${(s) => go(view, s.id)} />`
         : html`<p class="none">${errors.nodes || "Asking …"}</p>`)}
       ${report && view === "nodes" && html`<${Nodes} nodes=${nodes} now=${now} open=${(n) => go(view, n.node)} />`}
       ${report && view === "responders" && (extra.responders

@@ -3,9 +3,24 @@
 
 const known = new Map(); // id -> all that was told of it
 
+// reach is what the agent answers. Browsers have their own words for what goes
+// wrong there, such as "Failed to fetch", which here would mean another thing.
+async function reach(path) {
+  let answer;
+  try {
+    answer = await fetch("../v1/" + path, { signal: AbortSignal.timeout(30_000) });
+  } catch (error) {
+    throw new Error(error.name === "TimeoutError" ? "no answer within 30 s" : "this agent does not answer");
+  }
+  try {
+    return [answer, await answer.json()];
+  } catch (error) {
+    throw new Error(error.name === "SyntaxError" ? "who answers is not the agent: HTTP status " + answer.status : "the agent's answer broke off");
+  }
+}
+
 async function ask(path) {
-  const answer = await fetch("../v1/" + path, { signal: AbortSignal.timeout(30_000) });
-  const body = await answer.json();
+  const [answer, body] = await reach(path);
   body.clock = Date.parse(answer.headers.get("date") || "") || 0;
   if (!answer.ok) throw new Error(body.error || "the agent answers " + answer.status);
   if (body.format !== 1) throw new Error("the agent was replaced by one of another format: load this page again");
@@ -48,6 +63,6 @@ addEventListener("message", async ({ data }) => {
   try {
     postMessage({ ...data, got: data.path === "status" ? await status() : await ask(data.path) });
   } catch (error) {
-    postMessage({ ...data, error: error.name === "TimeoutError" ? "no answer within 30 s" : error.message });
+    postMessage({ ...data, error: error.message });
   }
 });

@@ -10,7 +10,7 @@ const sign = { 1: "✓", 2: "↓", 0: "·", t: "!" };
 const kind = { 1: "ok", 2: "older", 0: "unsaid", t: "trouble" };
 const text = { 1: "delivers it", 2: "delivers an older one", 0: "says nothing of it", t: "is in trouble with it" };
 
-export function Matrix({ items, matrix, open, narrow }) {
+export function Matrix({ items, matrix, open, narrow, none }) {
   const { column, digits, troubled } = useMemo(() => {
     const column = new Map(matrix.certificates.map((id, i) => [id, i]));
     const troubled = matrix.nodes.map((n) => new Set(n.troubles.map((t) => t.id)));
@@ -40,6 +40,6 @@ export function Matrix({ items, matrix, open, narrow }) {
     })}`, [matrix, names]);
   return html`<p class="legend"><span class="m-cell ok">✓</span> delivers what is shown or newer <span class="m-cell older">↓</span> an older response
       <span class="m-cell trouble">!</span> in trouble <span class="m-cell unsaid">·</span> says nothing</p>
-    <${Rows} key="matrix" label="Nodes by certificates" items=${items} name=${(s) => s.id} head=${head} row=${row} open=${open} sight=${(view) => from(view) + "-" + to(view)}
+    <${Rows} key="matrix" label="Nodes by certificates" items=${items} name=${(s) => s.id} head=${head} row=${row} open=${open} none=${none} sight=${(view) => from(view) + "-" + to(view)}
       width=${names + nodes.length * cell + 8 + "px"} />`;
 }

@@ -22,5 +22,6 @@ export function Nodes({ nodes, now, open }) {
     <span role="gridcell" class="c-left">${n.seen ? ago(Date.parse(n.seen), now) : "never"}</span>
     <span role="gridcell" class="c-nodes">${n.stapled}/${n.certificates}</span>
     <span role="gridcell" class="c-track">${n.roles.join(", ")} <small>${n.version}</small></span>`;
-  return html`<${Rows} key="nodes" label="Nodes" items=${nodes} name=${(n) => n.node} head=${head} row=${row} open=${open} />`;
+  return html`<${Rows} key="nodes" label="Nodes" items=${nodes} name=${(n) => n.node} head=${head} row=${row} open=${open}
+    none="No node has said anything of itself." />`;
 }

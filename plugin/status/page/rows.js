@@ -16,8 +16,9 @@ class Line extends Component {
   }
 }
 
-// sight tells of a view what row draws otherwise for; without it nothing is.
-export function Rows({ items, label, name, head, row, open, width, sight }) {
+// sight tells of a view what row draws otherwise for; without it nothing is. none
+// says why there are no items.
+export function Rows({ items, label, name, head, row, open, width, sight, none }) {
   const box = useRef();
   const [view, setView] = useState({ top: 0, left: 0, height: 600, width: 800, row: 36, head: 0 });
   const [active, setActive] = useState("");
@@ -81,11 +82,11 @@ export function Rows({ items, label, name, head, row, open, width, sight }) {
     view=${view} press=${press} sight=${sight?.(view)} />`;
 
   return html`
-    <div class="rows" role="grid" aria-label=${label} aria-rowcount=${items.length + 1} tabindex="0"
+    <div class=${items.length ? "rows" : "rows empty"} role="grid" aria-label=${label} aria-rowcount=${items.length + 1} tabindex="0"
       aria-activedescendant=${items.length ? "row" + current : undefined} ref=${box} onKeyDown=${walk}>
       <div role="rowgroup" class="head" style=${{ width }}><div role="row" class="headrow" aria-rowindex="1">${head(view)}</div></div>
       ${items.length > 0 &&
       html`<div role="rowgroup" class="body" style=${{ height: items.length * view.row + "px", width }}>${shown.map(line)}</div>`}
     </div>
-    ${items.length === 0 && html`<p class="none">Nothing fits.</p>`}`;
+    ${items.length === 0 && html`<p class="none">${none || "Nothing fits."}</p>`}`;
 }

@@ -87,11 +87,11 @@ function Crowd({ crowd, axis }) {
       ${made.map((n, i) => bar(n, i, "made", 0.42, 0.05))}${ends.map((n, i) => bar(n, i, "ends", 0.42, 0.5))}
     </svg>
     <i class="now" style=${{ left: percent(axis.at(axis.now)) }}></i>
-    ${axis.ticks.map((t) => html`<b class="tick" style=${{ left: percent(t.at) }}>${t.text}</b>`)}
+    ${axis.ticks.map((t) => html`<b class="tick" style=${{ left: `clamp(1.2em, ${t.at}%, 100% - 1.2em)` }}>${t.text}</b>`)}
   </div>`;
 }
 
-export function Timeline({ items, now, around, open, single }) {
+export function Timeline({ items, now, around, open, single, none }) {
   const extent = useMemo(() => extentOf(items), [items]);
   const line = axis(extent, now, around);
   // Scrolling draws the rows alone.
@@ -110,5 +110,5 @@ export function Timeline({ items, now, around, open, single }) {
     <span role="gridcell" class="c-left">${left(s, now)}</span>
     <span role="gridcell" class="c-nodes">${single ? "" : s.nodes_older ? s.nodes_current + "/" + (s.nodes_current + s.nodes_older) : s.nodes_current}</span>
     <span role="gridcell" class="c-track"><${Bar} s=${s} axis=${line} /></span>`;
-  return html`<${Rows} key="timeline" label="Certificates, by urgency" items=${items} name=${(s) => s.id} head=${head} row=${row} open=${open} />`;
+  return html`<${Rows} key="timeline" label="Certificates, by urgency" items=${items} name=${(s) => s.id} head=${head} row=${row} open=${open} none=${none} />`;
 }
