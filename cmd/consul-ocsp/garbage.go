@@ -13,7 +13,7 @@ const (
 	// garbage is how much of what is in use may be waiting to be freed, in percent
 	// (Go's own default is 100). An agent holds thousands of certificates for months and
 	// does little: memory is what it costs the node, and not the processor's time.
-	garbage = 20
+	garbage = 10
 	// startGarbage is that while the agent starts, as far as all its memory stays
 	// within startMemory, in bytes: then it has the most to do, and a quarter of its
 	// time would go into looking again and again for what can be freed. With more than
