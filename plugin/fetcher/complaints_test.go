@@ -70,10 +70,9 @@ func TestADeadResponderMakesAHandfulOfLines(t *testing.T) {
 				var dead atomic.Bool
 				var n atomic.Int64
 				dead.Store(true)
-				var targets []Target
 				size := cmp.Or(sizes[name], 100)
-				for i := range size {
-					target := s.target(fmt.Sprintf("c%03d", i), "http://dead.example.com")
+				targets := s.targets(size, "http://dead.example.com")
+				for i, target := range targets {
 					s.answer(target, func(r responder.Request) (*responder.Answer, error) {
 						if dead.Load() {
 							return fail(r, n.Add(1))
@@ -85,7 +84,6 @@ func TestADeadResponderMakesAHandfulOfLines(t *testing.T) {
 						left = 72 * time.Hour
 					}
 					s.store(target, testca.Answer{ThisUpdate: time.Now().Add(-left), NextUpdate: time.Now().Add(left)})
-					targets = append(targets, target)
 				}
 				s.f.Set(targets)
 				s.run(s.f)
@@ -124,11 +122,7 @@ func TestAFullDiskMakesAHandfulOfLines(t *testing.T) {
 		s := newScene(t)
 		log := logged(s)
 		s.memory.storeErr = errors.New("no space left on device")
-		var targets []Target
-		for i := range 60 {
-			targets = append(targets, s.target(fmt.Sprintf("c%03d", i)))
-		}
-		s.f.Set(targets)
+		s.f.Set(s.targets(25, "http://ocsp.example.com"))
 		s.run(s.f)
 		time.Sleep(24 * time.Hour)
 		synctest.Wait()

@@ -216,6 +216,28 @@ func (s *scene) issue(name string, o testca.IssueOptions) Target {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	return s.of(c, name)
+}
+
+// targets are n new certificates with one responder: each alone would have the
+// CA write its index.
+func (s *scene) targets(n int, url string) (list []Target) {
+	s.t.Helper()
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("c%03d.example.com", i)
+	}
+	all, err := s.ca.IssueMany(names, testca.IssueOptions{Responders: []string{url}, NotBefore: time.Now().AddDate(0, 0, -7)})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for i, c := range all {
+		list = append(list, s.of(c, fmt.Sprintf("c%03d", i)))
+	}
+	return list
+}
+
+func (s *scene) of(c *testca.Issued, name string) Target {
 	return Target{
 		ID: staple.ID(c.Leaf), Leaf: c.Leaf, Issuer: s.ca.Certificate(), Job: "edge", Name: name,
 		Names: staple.Names(c.Leaf), MustStaple: staple.MustStaple(c.Leaf),
