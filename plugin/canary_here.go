@@ -3,6 +3,8 @@ package plugin
 import (
 	"cmp"
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -69,7 +71,14 @@ func (p *parts) learnCanaries(ctx context.Context) {
 	<-ctx.Done()
 }
 
+// setCanaries takes in how canaries are: those of the job file, whatever else
+// there may be in Consul.
 func (p *parts) setCanaries(all map[string]record.Canary) {
+	mapped := p.plan.Load()
+	maps.DeleteFunc(all, func(job string, _ record.Canary) bool {
+		j := mapped.cfg.Job(job)
+		return j == nil || j.Canary == nil
+	})
 	p.canary.Set(all)
 	wake(p.check)
 }
@@ -131,12 +140,18 @@ func (p *parts) plannedAnywhere(id string) bool {
 }
 
 // isCanary reports whether a certificate is a canary by its job and its name:
-// under each that the agent itself has it, or else as it was announced.
+// under each that the agent itself has it, or else as it was announced. How a node
+// calls a certificate counts where the job file says so; otherwise the CA must have
+// issued it for the names of the canary that the agent itself has.
 func (h *holding) isCanary(id string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	own := false
+	var names [][]string
 	for _, c := range h.own {
+		if h.plan.isCanary(c.Job, c.Name) {
+			names = append(names, c.Names)
+		}
 		if c.ID != id {
 			continue
 		}
@@ -149,7 +164,8 @@ func (h *holding) isCanary(id string) bool {
 	}
 	for _, heard := range h.heard {
 		if a := heard.believed[id]; a != nil {
-			return h.plan.isCanary(a.Job(), a.Name())
+			return h.plan.isCanary(a.Job(), a.Name()) &&
+				(h.plan.cfg.Announce.Names || slices.ContainsFunc(names, a.HasNames))
 		}
 	}
 	return false

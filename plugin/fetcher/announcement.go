@@ -98,6 +98,12 @@ func (a *Announcement) ID() string   { return a.id }
 func (a *Announcement) Job() string  { return a.job }
 func (a *Announcement) Name() string { return a.name }
 
+// HasNames reports whether the certificate was issued for these names, in the order
+// of [staple.Names].
+func (a *Announcement) HasNames(names []string) bool {
+	return len(names) > 0 && a.names == strings.Join(names, "\n")
+}
+
 // NotBefore is the certificate's.
 func (a *Announcement) NotBefore() time.Time { return a.brief.NotBefore() }
 
