@@ -206,12 +206,18 @@ func (w *witness) choose(most int) map[string][]*watched {
 }
 
 // settle forgets the responses that every node has that holds the certificate,
-// those of certificates that no node holds, and nodes that are gone.
+// those of certificates that no node holds, those that a newer one has followed,
+// which a node that is so far behind is given next, and nodes that are gone.
 func (w *witness) settle(names []string) {
+	newest := map[string]int64{}
+	for key := range w.due {
+		newest[key.id] = max(newest[key.id], key.thisUpdate)
+	}
 	for _, d := range w.chosen {
 		d.looks++
 		d.last = w.pass
-		if d.had && !d.lacked || !d.had && w.now().Sub(d.since) > witnessGone {
+		old := w.now().Sub(d.since) > witnessGone
+		if d.had && !d.lacked || old && (!d.had || d.key.thisUpdate < newest[d.key.id]) {
 			delete(w.due, d.key)
 		}
 	}

@@ -159,6 +159,23 @@ func TestWitness(t *testing.T) {
 	}
 }
 
+// A node that gets nothing new for months, or a record that is left of one and looks
+// alive, does not have every response looked for ever after.
+func TestWitnessOfANodeThatIsStuck(t *testing.T) {
+	w, nodes, now := newWitness(t, 1)
+	for i := range 50 {
+		this := witnessNoon.Add(time.Duration(i) * 12 * time.Hour)
+		*now = this.Add(time.Minute)
+		w.publish(t, 0, this)
+		nodes.says("fine", *now, this)
+		nodes.says("stuck", *now, witnessNoon.Add(-time.Hour))
+		w.look(t.Context())
+	}
+	if len(w.due) > 2 {
+		t.Errorf("%d responses are waited for", len(w.due))
+	}
+}
+
 // What a node claims beyond all bounds costs no more than the bounds, and names
 // nothing that is not kept.
 func TestWitnessOfHostileNodes(t *testing.T) {
