@@ -32,11 +32,16 @@ type leftHistory struct {
 
 // ForgetHistories removes histories of certificates that are no longer here, and
 // says of how many: those that are too old, and of the others the oldest as long
-// as there is too much. Files that others put there stay.
+// as there is too much. Files that others put there stay. Where of no certificate at
+// all a response has come since LeftBefore nothing is removed: it may be the clock
+// that is wrong, and what is gone is gone.
 func (s *Store) ForgetHistories(f Forget) (forgotten int, err error) {
 	ids, err := s.Histories()
 	if err != nil {
 		return 0, err
+	}
+	if !s.keptSince(ids, f.LeftBefore) {
+		return 0, nil
 	}
 	var left []leftHistory
 	for _, id := range ids {
@@ -61,6 +66,15 @@ func (s *Store) ForgetHistories(f Forget) (forgotten int, err error) {
 		}
 	}
 	return forgotten, err
+}
+
+// keptSince reports whether there is a response since a time, which only who has a
+// responder's word for it can have kept.
+func (s *Store) keptSince(ids []string, since time.Time) bool {
+	return slices.ContainsFunc(ids, func(id string) bool {
+		newest, _, found := s.NewestKept(id)
+		return found && !newest.Before(since)
+	})
 }
 
 func (s *Store) leftHistory(id string) leftHistory {

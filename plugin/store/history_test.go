@@ -193,6 +193,12 @@ func TestForgetHistories(t *testing.T) {
 		Held: func(id string) bool { return id == ids["held"] }, Most: 1500,
 		Before: now.AddDate(0, 0, -400), LeftBefore: now.AddDate(0, 0, -31),
 	}
+	// A clock that is years ahead makes all of them old: but nothing new has come, either.
+	ahead := f
+	ahead.Before, ahead.LeftBefore = f.Before.AddDate(5, 0, 0), f.LeftBefore.AddDate(5, 0, 0)
+	if got, err := s.ForgetHistories(ahead); err != nil || got != 0 {
+		t.Errorf("%d forgotten by a clock that is ahead, %v", got, err)
+	}
 	if got, err := s.ForgetHistories(f); err != nil || got != 2 {
 		t.Errorf("%d forgotten, %v", got, err)
 	}
