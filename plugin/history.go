@@ -50,11 +50,13 @@ func (p *parts) readHistory(_ context.Context, id string, at time.Time, most int
 }
 
 func (p *plan) readHistory(data *store.Store, id string, o HistoryOptions, now time.Time) (*status.History, error) {
-	most := o.Most
+	most, wanted := o.Most, func(store.KeptResponse) bool { return true }
 	if !o.At.IsZero() {
 		most = 0 // it may be any
+		matters := status.At(o.At)
+		wanted = func(r store.KeptResponse) bool { return matters(r.ThisUpdate, r.Notes) || len(r.Wrong) > 0 }
 	}
-	kept, err := data.Kept(id, most)
+	kept, err := data.KeptWhere(id, most, wanted)
 	if err != nil {
 		return nil, err
 	}

@@ -156,6 +156,28 @@ func (h *History) Then(at time.Time) {
 	h.Responses = append([]KeptResponse{}, left...)
 }
 
+// At reports of responses, the newest first, whether [History.Then] may leave
+// anything of them: there may be ten thousand, with a place for each of hundreds of
+// nodes, and most are of no moment.
+func At(at time.Time) (matters func(thisUpdate time.Time, notes record.Kept) bool) {
+	had := map[[3]string]time.Time{} // by place, the response that it had by then
+	return func(thisUpdate time.Time, notes record.Kept) bool {
+		matters := false
+		for _, s := range notes.Stapled {
+			place := [3]string{s.Node, s.Datacenter, s.Target}
+			switch before, known := had[place]; {
+			case known && before.After(thisUpdate):
+			case !s.At.After(at):
+				had[place] = thisUpdate
+				matters = true
+			case !s.After.IsZero() && s.After.Before(at):
+				matters = true
+			}
+		}
+		return matters
+	}
+}
+
 // Sound tells whether there is a response, and whether all that was looked at is
 // as it should be.
 func (h *History) Sound() (found, sound bool) {

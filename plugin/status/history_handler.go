@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	// historyAtOnce bounds how many histories are read at a time: each is files
-	// and signatures.
-	historyAtOnce = 2
+	// historyAtOnce bounds how many histories are read at a time: each may be ten
+	// thousand files, and whoever asks for it leaves the other processors alone.
+	historyAtOnce = 1
 	// historyMost is how many responses are shown where nobody says otherwise,
 	// historyLimit how many anybody may ask for: with a place for each of hundreds
 	// of nodes an answer is long.

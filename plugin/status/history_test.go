@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -110,5 +112,39 @@ func TestHistoryOverHTTP(t *testing.T) {
 	if err := json.Unmarshal(get(h, "/v1/history/"+id("2")).Body.Bytes(), &got); err != nil || len(got.Responses) != 2 ||
 		got.Responses[0].Status != "revoked" || got.Responses[0].DER != "AQ==" || got.Responses[0].Stapled[1].Datacenter != "dc2" {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// Of ten thousand responses those matter of which a place had something at the
+// moment, or may have had: what is left of these is what is left of all.
+func TestAtLeavesWhatThenDoes(t *testing.T) {
+	var all []record.Kept
+	for i := range 1000 { // the newest first, two of each time
+		at := noon.Add(-time.Duration(i/2) * time.Hour)
+		all = append(all, record.Kept{Kept: at.Add(time.Duration(i%2) * time.Minute), Stapled: []record.Stapled{
+			{Node: "a", At: at.Add(time.Minute), How: record.HowTold},
+			{Node: "b", At: at.Add(90 * time.Minute), After: at, How: record.HowSeen},
+		}})
+	}
+	at := noon.Add(-100*time.Hour + 30*time.Minute)
+	whole, some := NewHistory("id", noon), NewHistory("id", noon)
+	matters := At(at)
+	for i, notes := range all {
+		this := noon.Add(-time.Duration(i/2) * time.Hour)
+		r := KeptResponse{ThisUpdate: this, SHA256: strconv.Itoa(i)}
+		whole.Add(r, notes)
+		if matters(this, notes) {
+			some.Add(r, notes)
+		}
+	}
+	if n := len(some.Responses); n < 2 || n > 8 {
+		t.Errorf("%d matter", n)
+	}
+	for _, h := range []*History{whole, some} {
+		h.Sort()
+		h.Then(at)
+	}
+	if !reflect.DeepEqual(whole.Responses, some.Responses) || len(some.Responses) == 0 {
+		t.Errorf("%+v\nwant %+v", some.Responses, whole.Responses)
 	}
 }

@@ -121,7 +121,13 @@ type KeptHistory struct {
 
 // Kept is a certificate's history, with most of its responses at most; 0: all.
 // A response that can't be read is there with what is wrong.
-func (s *Store) Kept(id string, most int) (h KeptHistory, err error) {
+func (s *Store) Kept(id string, most int) (KeptHistory, error) {
+	return s.KeptWhere(id, most, func(KeptResponse) bool { return true })
+}
+
+// KeptWhere is Kept with those of these responses alone that are wanted, which is
+// asked of each, the newest first: no others stay in memory.
+func (s *Store) KeptWhere(id string, most int, wanted func(KeptResponse) bool) (h KeptHistory, err error) {
 	folder, err := s.path(histories, id, "")
 	if err != nil {
 		return h, err
@@ -139,10 +145,12 @@ func (s *Store) Kept(id string, most int) (h KeptHistory, err error) {
 		names.kept = names.kept[:most]
 	}
 	for _, name := range names.kept {
-		if r, ok := readKept(filepath.Join(folder, name)); ok {
-			h.Responses = append(h.Responses, r)
-		} else {
+		r, ok := readKept(filepath.Join(folder, name))
+		switch {
+		case !ok:
 			h.All-- // removed meanwhile: newer ones have come
+		case wanted(r):
+			h.Responses = append(h.Responses, r)
 		}
 	}
 	return h, nil
