@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // TableOptions say where a table is shown.
@@ -60,7 +61,9 @@ func (r *Report) WriteTable(w io.Writer, o TableOptions) error {
 func (r *Report) sections(o TableOptions) [][]string {
 	var heading []string
 	for _, line := range r.heading(o) {
-		heading = append(heading, wrap(line, o.Width, "", "  ")...)
+		for _, part := range wrap(line, o.Width, "", "  ") {
+			heading = append(heading, strings.ReplaceAll(part, glue, " "))
+		}
 	}
 	list := [][]string{heading}
 	add := func(t *table) {
@@ -78,7 +81,7 @@ func (r *Report) sections(o TableOptions) [][]string {
 	if len(r.Unreadable) > 0 {
 		lines := []string{"UNREADABLE RECORDS"}
 		for _, u := range r.Unreadable {
-			lines = append(lines, cut(u.Key+": "+u.Error, o.Width))
+			lines = append(lines, u.lines(o.Width)...)
 		}
 		list = append(list, lines)
 	}
@@ -138,6 +141,17 @@ func (r *Report) heading(o TableOptions) []string {
 	return lines
 }
 
+// glue is a space at which no line ends.
+const glue = "\u2060"
+
+// lines say which record it is and what is wrong with it, below where it is long.
+func (u Unreadable) lines(width int) []string {
+	if one := u.Key + ": " + u.Error; width <= 0 || utf8.RuneCountInString(one) <= width {
+		return []string{one}
+	}
+	return slices.Concat(wrap(u.Key, width, "", "  "), wrap(u.Error, width, "  ", "    "))
+}
+
 // tally is ": 1 ended, 11 ok" in this order of states.
 func tally(states []string, order ...string) string {
 	var parts []string
@@ -149,7 +163,7 @@ func tally(states []string, order ...string) string {
 			}
 		}
 		if n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, state))
+			parts = append(parts, fmt.Sprintf("%d%s%s", n, glue, state))
 		}
 	}
 	if len(parts) == 0 {

@@ -84,3 +84,22 @@ func TestTableOfAScreen(t *testing.T) {
 		t.Errorf("%v\n%s", err, screen.String())
 	}
 }
+
+// Where a line ends no number is torn from what it counts, and of a record that
+// can't be read the reason is shown.
+func TestTableTearsNothing(t *testing.T) {
+	var b bytes.Buffer
+	if err := FromSnapshot(cluster(), noon).WriteTable(&b, TableOptions{Width: 80}); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(b.String()) {
+		if utf8.RuneCountInString(line) > 81 {
+			t.Errorf("too wide: %q", line)
+		}
+	}
+	for _, want := range []string{" 1 failing,\n  3 ok\n", "\n  meta record: not the JSON that is expected there\n"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+}
