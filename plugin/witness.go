@@ -45,7 +45,8 @@ type witness struct {
 
 	pass   int
 	due    map[keptKey]*watched
-	chosen []*watched // of these, those of the present look
+	chosen []*watched          // of these, those of the present look
+	kept   map[string][]string // see keptBy; nil: not asked for in this look
 	nodes  map[string]witnessed
 }
 
@@ -162,6 +163,7 @@ func (w *witness) look(ctx context.Context) {
 		return // an outage is told by others
 	}
 	w.pass++
+	w.kept = nil
 	byPrefix := w.choose(max(100, witnessNotes/len(names)))
 	notes := map[keptKey][]record.Stapled{}
 	for _, name := range names {

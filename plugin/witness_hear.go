@@ -73,13 +73,22 @@ func (w *witness) keysOf(l record.Lately, byPrefix map[string][]*watched, news b
 	if len(keys) > 0 || !news {
 		return keys
 	}
-	for _, id := range w.ids() {
-		if id[:record.IDPrefix] != l.ID {
-			continue
-		}
+	for _, id := range w.keptBy(l.ID) {
 		if this, sum, ok := w.chronicle.store.NewestKept(id); ok && this.Unix() == l.ThisUpdate.Unix() {
 			keys = append(keys, keptKey{id, sum, this.Unix()})
 		}
 	}
 	return keys
+}
+
+// keptBy are the certificates that are kept whose ids begin so. All of them are
+// listed once in a look, whatever nodes claim.
+func (w *witness) keptBy(prefix string) []string {
+	if w.kept == nil {
+		w.kept = map[string][]string{}
+		for _, id := range w.ids() {
+			w.kept[id[:record.IDPrefix]] = append(w.kept[id[:record.IDPrefix]], id)
+		}
+	}
+	return w.kept[prefix]
 }

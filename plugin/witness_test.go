@@ -188,8 +188,16 @@ func TestWitnessOfHostileNodes(t *testing.T) {
 	}
 	nodes.records["evil"] = evil
 	*now = witnessNoon.Add(24 * time.Hour)
+	listed, ids := 0, w.ids
+	w.ids = func() []string { listed++; return ids() }
 	for range 3 {
 		w.look(t.Context())
+		for i := range evil.Lately { // news in each look
+			evil.Lately[i].At = evil.Lately[i].At.Add(time.Minute)
+		}
+	}
+	if listed > 3 {
+		t.Errorf("what is kept was listed %d times", listed)
 	}
 	h, err := w.chronicle.store.Kept(wantedID(2), 0)
 	if err != nil || h.All != 0 {
