@@ -121,7 +121,13 @@ func (c *chronicle) addCertificates(ctx context.Context, notes []*store.Note) {
 		return
 	}
 	for id, cert := range c.certificates(ctx, slices.Collect(maps.Keys(bare))) {
-		bare[id].Certificate = func() []byte { return certificatePEM(cert) }
+		text := certificatePEM(cert)
+		// What is kept stays: with a wrong issuer nothing could be verified any more.
+		if _, err := parsePair(text, id); err != nil {
+			c.logger.Debug("a certificate is not kept in the history", "id", id, "error", err)
+			continue
+		}
+		bare[id].Certificate = func() []byte { return text }
 	}
 }
 

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -44,5 +45,29 @@ func TestChronicleNotesLater(t *testing.T) {
 	}
 	if got, want := w.noted(t, 0), "a told 1s, b told 2s"; got != want {
 		t.Errorf("noted %q, want %q", got, want)
+	}
+}
+
+// Whoever can write to Consul can name another issuer there for a certificate: that
+// is not kept, and the right one is when it comes.
+func TestChronicleKeepsTheRightIssuer(t *testing.T) {
+	right, wrong := newHearingScene(t), newHearingScene(t)
+	id, cert, _ := right.issue("www")
+	w, _, _ := newWitness(t, 1)
+	c := w.chronicle
+	told := map[string]record.Certificate{id: {Leaf: cert.Leaf, Issuer: wrong.ca.Certificate().Raw}}
+	c.certificates = func(context.Context, []string) map[string]record.Certificate { return told }
+	der := []byte("response")
+	st := record.Staple{ID: id, DER: der, Meta: record.Meta{SHA256: record.Checksum(der), Status: "good", ThisUpdate: witnessNoon}}
+	if _, err := c.store.Put(st); err != nil {
+		t.Fatal(err)
+	}
+	if !c.flush(t.Context()) || c.store.HasKeptCertificate(id) {
+		t.Error("a certificate is kept with an issuer that did not issue it")
+	}
+	told[id] = cert
+	c.note(keptKey{id, st.Meta.SHA256, witnessNoon.Unix()}, []record.Stapled{{Node: "a", At: witnessNoon, How: record.HowTold}})
+	if !c.flush(t.Context()) || !c.store.HasKeptCertificate(id) {
+		t.Error("the right one is not")
 	}
 }
