@@ -55,6 +55,9 @@ func (t *Term) Nodes(ctx context.Context, names []string) (map[string]record.Nod
 		}
 	}
 	for _, name := range names { // one by one: a record may be large
+		if !record.ValidName(name) {
+			continue // no agent's
+		}
 		pair, _, err := t.c.get(ctx, t.c.keys.node(name), 0)
 		if err != nil {
 			return nil, ended(ctx, err)

@@ -40,7 +40,8 @@ func (l *Leader) rest(ctx context.Context) (time.Duration, error) {
 			return l.pause(), l.keep(ctx)
 		}
 		l.log.Debug("canary is due and can't be revoked yet", "error", why)
-		return l.pause(), nil
+		// To look for nodes costs the records of all of them.
+		return min(l.pause()<<min(l.nobody, 6), time.Minute), nil
 	}
 	if last := l.state.Round; !last.Started.IsZero() {
 		l.state.Last = &last
@@ -85,8 +86,10 @@ func (l *Leader) ready(ctx context.Context, now time.Time) (c Certificate, nodes
 		}
 	}
 	if len(nodes) == 0 {
+		l.nobody++
 		return c, nil, "no node delivers it", nil
 	}
+	l.nobody = 0
 	return c, nodes, "", nil
 }
 

@@ -72,6 +72,8 @@ type Leader struct {
 	began time.Time
 	// retries counts the failures of renew in a row.
 	retries int
+	// nobody counts how often in a row no node had the canary when a round was due.
+	nobody int
 }
 
 // New makes a Leader.

@@ -256,6 +256,29 @@ func TestClockThatWasAhead(t *testing.T) {
 	})
 }
 
+// nobody is a board without nodes that counts how often they are asked for.
+type nobody struct {
+	*fleet
+	asked int
+}
+
+func (n *nobody) Nodes(context.Context, []string) (map[string]record.Node, error) {
+	n.asked++
+	return nil, nil
+}
+
+// While no node has the canary the records of all are not read every few seconds.
+func TestNodesAreAskedForSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t)
+		n := &nobody{fleet: f}
+		f.lead(t, time.Hour, func(c *Config) { c.Board, c.Settings.Within = n, 10*time.Second })
+		if n.asked < 10 || n.asked > 80 {
+			t.Errorf("all nodes are read %d times in an hour", n.asked)
+		}
+	})
+}
+
 // Of what a record counts only what can fail is carried on.
 func TestCountersOfNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
