@@ -38,6 +38,7 @@ func (w *witness) hear(n record.Node, byPrefix map[string][]*watched, notes map[
 		}
 	}
 	gone := now.Sub(n.Seen) > witnessGone
+	troubled := troubledOf(n)
 	for _, a := range n.Applied {
 		if len(a.ID) < record.IDPrefix {
 			continue
@@ -46,6 +47,9 @@ func (w *witness) hear(n record.Node, byPrefix map[string][]*watched, notes map[
 			switch this := a.ThisUpdate.Unix(); {
 			case this < d.key.thisUpdate:
 				d.lacked = d.lacked || !gone
+			case this == d.key.thisUpdate && !told[d.key] && troubled(a.ID):
+				// It was let through, and not every file and server has it.
+				d.had, d.lacked = true, d.lacked || !gone
 			case this == d.key.thisUpdate && !told[d.key]:
 				s := record.Stapled{At: at, How: record.HowSeen}
 				if d.last > 0 && d.last == w.pass-1 && before.pass == d.last {
@@ -59,6 +63,21 @@ func (w *witness) hear(n record.Node, byPrefix map[string][]*watched, notes map[
 		}
 	}
 	w.nodes[n.Node] = next
+}
+
+// troubledOf tells for an id whether something is wrong with the certificate on
+// the node. Where more is wrong than the record lists, and with servers, it may
+// be any.
+func troubledOf(n record.Node) func(id string) bool {
+	listed, server := map[string]bool{}, false
+	for _, t := range n.Trouble {
+		if len(t.ID) >= record.IDPrefix {
+			listed[t.ID[:record.IDPrefix]] = true
+			server = server || t.Target != ""
+		}
+	}
+	every := server && n.Troubles > len(n.Trouble)
+	return func(id string) bool { return every || listed[id[:record.IDPrefix]] }
 }
 
 // keysOf are the responses that a node may mean: those that are looked for, or

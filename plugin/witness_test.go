@@ -207,3 +207,33 @@ func TestWitnessOfHostileNodes(t *testing.T) {
 		t.Errorf("noted %q", got)
 	}
 }
+
+// That a response was let through on a node is no evidence while its server does
+// not take it.
+func TestWitnessOfANodeInTrouble(t *testing.T) {
+	w, nodes, now := newWitness(t, 1)
+	w.publish(t, 0, witnessNoon)
+	trouble := record.NodeTrouble{ID: wantedID(0), Target: "haproxy", Reason: "socket"}
+	other := record.NodeTrouble{ID: wantedID(7), Target: "haproxy", Reason: "declined"}
+	for name, list := range map[string][]record.NodeTrouble{"here": {trouble}, "elsewhere": {other}, "many": slices.Repeat([]record.NodeTrouble{other}, 30)} {
+		nodes.says(name, witnessNoon, witnessNoon)
+		n := nodes.records[name]
+		n.Trouble, n.Troubles = list, len(list)
+		nodes.records[name] = n
+	}
+	w.look(t.Context())
+	if got, want := w.noted(t, 0), "elsewhere seen 0s"; got != want {
+		t.Errorf("noted %q, want %q", got, want)
+	}
+	*now = now.Add(time.Minute)
+	for _, name := range []string{"here", "many"} {
+		nodes.says(name, *now, witnessNoon)
+	}
+	w.look(t.Context())
+	if got, want := w.noted(t, 0), "elsewhere seen 0s, here seen 1m0s after 0s, many seen 1m0s after 0s"; got != want {
+		t.Errorf("noted %q, want %q", got, want)
+	}
+	if len(w.due) != 0 {
+		t.Errorf("what all have is waited for: %+v", w.due)
+	}
+}
