@@ -37,19 +37,20 @@ func History(cfg *hclconfig.Config, id string, o HistoryOptions) (*status.Histor
 	if err != nil {
 		return nil, err
 	}
-	return mapped.readHistory(store.Look(cfg.DataDir), id, o, time.Now())
+	return mapped.readHistory(store.Look(cfg.DataDir), id, o, mapped.readPair, time.Now())
 }
 
 // readHistory is History, by what runs.
 func (p *parts) readHistory(_ context.Context, id string, at time.Time, most int) (*status.History, error) {
-	h, err := p.plan.Load().readHistory(p.store, id, HistoryOptions{At: at, Most: most}, time.Now())
+	h, err := p.plan.Load().readHistory(p.store, id, HistoryOptions{At: at, Most: most}, p.holding.pair, time.Now())
 	if errors.Is(err, ErrNoHistory) {
 		return nil, nil
 	}
 	return h, err
 }
 
-func (p *plan) readHistory(data *store.Store, id string, o HistoryOptions, now time.Time) (*status.History, error) {
+// readHistory asks own for a certificate that the history lacks.
+func (p *plan) readHistory(data *store.Store, id string, o HistoryOptions, own func(id string) *staple.Pair, now time.Time) (*status.History, error) {
 	most, wanted := o.Most, func(store.KeptResponse) bool { return true }
 	if !o.At.IsZero() {
 		most = 0 // it may be any
@@ -68,7 +69,7 @@ func (p *plan) readHistory(data *store.Store, id string, o HistoryOptions, now t
 	for _, file := range kept.Foreign {
 		h.AddWrong(file, errors.New("this is no file of a history; it is not looked at"))
 	}
-	pair, wrong := p.keptPair(data, id)
+	pair, wrong := keptPair(data, id, own)
 	if wrong != nil {
 		h.AddWrong(wrong.file, wrong.err)
 	} else {
@@ -120,8 +121,8 @@ type wrongFile struct {
 
 // keptPair is the certificate and its issuer, of which nothing has to be
 // believed: the id is the certificate's hash, and that the issuer signed it each
-// verification proves. Where the history lacks them the node's files may help.
-func (p *plan) keptPair(data *store.Store, id string) (*staple.Pair, *wrongFile) {
+// verification proves. Where the history lacks them the node's own may help.
+func keptPair(data *store.Store, id string, own func(id string) *staple.Pair) (*staple.Pair, *wrongFile) {
 	b, file, err := data.KeptCertificate(id)
 	if err == nil {
 		pair, err := parsePair(b, id)
@@ -130,16 +131,36 @@ func (p *plan) keptPair(data *store.Store, id string) (*staple.Pair, *wrongFile)
 		}
 		return nil, &wrongFile{file, err}
 	}
-	found, _ := inventory.Read(p.sources)
-	for _, c := range found {
-		if c.ID == id && c.Issuer != nil {
-			return staple.NewPair(c.Leaf, c.Issuer), nil
-		}
+	if pair := own(id); pair != nil {
+		return pair, nil
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		err = errors.New("it is missing: without the certificate and its issuer nothing can be verified")
 	}
 	return nil, &wrongFile{file, err}
+}
+
+// readPair looks for a certificate in the node's files.
+func (p *plan) readPair(id string) *staple.Pair {
+	found, _ := inventory.Read(p.sources)
+	return pairOf(found, id)
+}
+
+// pair is a certificate of the agent's own, as it has them at hand: over HTTP
+// anybody may ask, and the files may be ten thousand.
+func (h *holding) pair(id string) *staple.Pair {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return pairOf(h.own, id)
+}
+
+func pairOf(list []inventory.Certificate, id string) *staple.Pair {
+	for _, c := range list {
+		if c.ID == id && c.Issuer != nil {
+			return staple.NewPair(c.Leaf, c.Issuer)
+		}
+	}
+	return nil
 }
 
 func parsePair(b []byte, id string) (*staple.Pair, error) {
