@@ -26,7 +26,7 @@ type HistoryOptions struct {
 }
 
 // ErrNoHistory says that nothing is kept of a certificate.
-var ErrNoHistory = errors.New("no responses of this certificate are kept here: fetch { history = n } keeps them, from then on")
+var ErrNoHistory = errors.New("no responses of this certificate are kept here: with fetch { history = n } the next one is")
 
 // History is what data_dir keeps of a certificate, which id names. It asks
 // nobody, and believes nothing of what it reads: each response is verified

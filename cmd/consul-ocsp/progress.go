@@ -167,8 +167,8 @@ func (p *progress) line(now time.Time) string {
 	case done > 0 && left > 0 && took > time.Second:
 		rate := done / took.Seconds()
 		parts = append(parts, rateText(rate), span(time.Duration(float64(left)/rate*float64(time.Second)))+" left")
-	default:
-		parts = append(parts, span(took))
+	case took >= time.Second || len(parts) == 0:
+		parts = append(parts, span(took)) // in its first second "0s" would say nothing
 	}
 	return p.now.Doing + ": " + strings.Join(parts, ", ")
 }

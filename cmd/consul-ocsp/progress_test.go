@@ -298,6 +298,7 @@ func TestProgressLine(t *testing.T) {
 		{plugin.Progress{Doing: "fetching", Done: 1234, Total: 10000, Failed: 3}, 10 * time.Second,
 			"fetching: 1,234 of 10,000 (12%), 3 failed, 123/s, 1m11s left"},
 		{plugin.Progress{Doing: "fetching", Done: 5, Total: 10}, 10 * time.Second, "fetching: 5 of 10 (50%), 0.5/s, 10s left"},
+		{plugin.Progress{Doing: "issuing", Done: 1000, Total: 3000}, 700 * time.Millisecond, "issuing: 1,000 of 3,000 (33%)"},
 		{plugin.Progress{Doing: "publishing", Done: 10, Total: 10}, 2 * time.Second, "publishing: 10 of 10 (100%), 2s"},
 		{plugin.Progress{Doing: "waiting for staples", Done: 9, Total: 10, Until: at.Add(30 * time.Second)}, 5 * time.Second,
 			"waiting for staples: 9 of 10 (90%), for 25s at most"},

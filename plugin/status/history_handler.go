@@ -42,7 +42,7 @@ func history(read func(ctx context.Context, id string, at time.Time, most int) (
 		case err != nil:
 			fail(w, r, http.StatusServiceUnavailable, err.Error())
 		case h == nil:
-			fail(w, r, http.StatusNotFound, "no responses of this certificate are kept here: fetch { history = n } keeps them, from then on")
+			fail(w, r, http.StatusNotFound, "no responses of this certificate are kept here: with fetch { history = n } the next one is")
 		default:
 			encoded(h).write(w, r, http.StatusOK)
 		}

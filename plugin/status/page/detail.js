@@ -70,7 +70,7 @@ const most = 200; // nodes in the table of one certificate
 
 export function Node({ n, now, close, link }) {
   return html`<${Dialog} title=${n.node} close=${close}>
-    <p class="lead"><${State} is=${n.state} /> ${meaning[n.state]}</p>
+    <p class="lead"><${State} is=${n.state} /> ${n.state === "ok" ? "nothing is wrong there" : meaning[n.state]}</p>
     <dl>
       ${fact("Seen", n.seen ? moment(Date.parse(n.seen), now) : "never")}
       ${fact("Started", n.started && moment(Date.parse(n.started), now))}

@@ -10,7 +10,7 @@ export const meaning = {
   ending: "less than a quarter of its life is left",
   unstaplable: "verified, but HAProxy can't staple it",
   canary: "revoked by plan: it measures how long that takes to clients",
-  ok: "all is well",
+  ok: "the response is good and lives",
   stale: "silent for more than five minutes",
   clock: "its clock is ahead",
   trouble: "something is wrong there",

@@ -11,7 +11,7 @@ const latency = ({ of, median_seconds, p95_seconds, longest_seconds }) =>
 
 const failures = (r) => {
   const reasons = Object.entries(r.failures).sort((a, b) => b[1] - a[1]);
-  return reasons.length ? reasons.map(([reason, n]) => `${reason} ${n.toLocaleString("en")}`).join(", ") : "none";
+  return reasons.length ? reasons.map(([reason, n]) => `${reason} ${n.toLocaleString("en")}`).join(", ") : "no failures";
 };
 
 const share = (r) => (r.failed ? ` (${Math.max(0.1, (100 * r.failed) / r.exchanges).toFixed(1)}%)` : "");

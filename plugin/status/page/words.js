@@ -19,5 +19,5 @@ export function Verdict({ is }) {
 
 // State is never told by colour alone.
 export function State({ is }) {
-  return html`<span class=${"state " + (meaning[is] ? is : "")} title=${meaning[is] || ""}><i aria-hidden="true">${sign[is] || "?"}</i> ${is}</span>`;
+  return html`<span class=${"state " + (meaning[is] ? is : "")} title=${is === "ok" ? "" : meaning[is] || ""}><i aria-hidden="true">${sign[is] || "?"}</i> ${is}</span>`;
 }
