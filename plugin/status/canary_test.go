@@ -102,10 +102,14 @@ func TestCanaryIsShown(t *testing.T) {
 		},
 	} {
 		var b bytes.Buffer
-		if err := FromSnapshot(aviary(change), noon).WriteTable(&b, TableOptions{Width: 80}); err != nil {
+		r := FromSnapshot(aviary(change), noon)
+		if err := r.WriteTable(&b, TableOptions{Width: 80}); err != nil {
 			t.Fatal(err)
 		}
 		golden(t, file, b.Bytes())
+		if _, lines := r.Check(0.25, 0.1); change != nil && lines[0] != "CONSUL-OCSP WARNING - 1 of 1 canary needs attention" {
+			t.Errorf("%s: %q", file, lines)
+		}
 	}
 	var b bytes.Buffer
 	if err := FromSnapshot(aviary(nil), noon).WriteJSON(&b); err != nil {

@@ -71,7 +71,7 @@ func (r *Report) Check(warn, crit float64) (code int, lines []string) {
 			part(nodeCrit+nodeWarn, n, "node", nodeCrit),
 			canaryPart(canaryWarn, len(r.Canaries)),
 		) + " need"
-		if stapleCrit+stapleWarn+nodeCrit+nodeWarn == 1 {
+		if bad == 1 {
 			summary += "s"
 		}
 		summary += " attention"
