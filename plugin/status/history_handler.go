@@ -11,6 +11,9 @@ const (
 	// historyAtOnce bounds how many histories are read at a time: each may be ten
 	// thousand files, and whoever asks for it leaves the other processors alone.
 	historyAtOnce = 1
+	// historyAnswers bounds how many answers there are at a time, on their way to who
+	// may take them slowly: each may be megabytes.
+	historyAnswers = 8
 	// historyMost is how many responses are shown where nobody says otherwise,
 	// historyLimit how many anybody may ask for: with a place for each of hundreds
 	// of nodes an answer is long.
@@ -20,7 +23,7 @@ const (
 
 // history answers /v1/history/<id>?limit=N or ?at=TIME.
 func history(read func(ctx context.Context, id string, at time.Time, most int) (*History, error)) http.HandlerFunc {
-	turns := make(chan struct{}, historyAtOnce)
+	turns, answers := make(chan struct{}, historyAtOnce), make(chan struct{}, historyAnswers)
 	return func(w http.ResponseWriter, r *http.Request) {
 		id, ok := idOf(w, r)
 		if !ok {
@@ -32,12 +35,18 @@ func history(read func(ctx context.Context, id string, at time.Time, most int) (
 			return
 		}
 		select {
+		case answers <- struct{}{}:
+			defer func() { <-answers }()
+		case <-r.Context().Done():
+			return
+		}
+		select {
 		case turns <- struct{}{}:
 		case <-r.Context().Done():
 			return
 		}
 		h, err := read(r.Context(), id, at, most)
-		<-turns // before the answer: who takes it slowly keeps nobody waiting
+		<-turns // before the answer: who takes it slowly keeps few waiting
 		switch {
 		case err != nil:
 			fail(w, r, http.StatusServiceUnavailable, err.Error())

@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"reflect"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode"
 
@@ -147,4 +150,43 @@ func TestAtLeavesWhatThenDoes(t *testing.T) {
 	if !reflect.DeepEqual(whole.Responses, some.Responses) || len(some.Responses) == 0 {
 		t.Errorf("%+v\nwant %+v", some.Responses, whole.Responses)
 	}
+}
+
+// slow is a client that takes nothing of its answer until it is told to.
+type slow struct {
+	http.ResponseWriter
+	waits, takes chan struct{}
+}
+
+func (s slow) Write(b []byte) (int, error) {
+	s.waits <- struct{}{}
+	<-s.takes
+	return len(b), nil
+}
+
+// However many ask for a history and take the answer slowly, few answers are made
+// meanwhile: each may be megabytes.
+func TestSlowReadersOfHistories(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var made atomic.Int64
+		h := history(func(context.Context, string, time.Time, int) (*History, error) {
+			made.Add(1)
+			return kept(), nil
+		})
+		waits, takes := make(chan struct{}, 100), make(chan struct{})
+		for range 50 {
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r.SetPathValue("id", id("2"))
+			go h(slow{httptest.NewRecorder(), waits, takes}, r) // ends when it takes
+		}
+		synctest.Wait()
+		if made.Load() != historyAnswers {
+			t.Errorf("%d answers wait in memory", made.Load())
+		}
+		close(takes)
+		synctest.Wait()
+		if made.Load() != 50 {
+			t.Errorf("%d of 50 were answered", made.Load())
+		}
+	})
 }
