@@ -19,6 +19,7 @@ type entry struct {
 	// older than held while held can't be stapled.
 	applied *staple.Facts
 	filed   bool   // the file holds applied
+	wrote   bool   // this agent has written it
 	loaded  string // checksum of what was held at the start
 	misfit  error
 	fileErr error
@@ -44,6 +45,7 @@ type delivery struct {
 	sha256   string // of the response that is installed
 	status   staple.Status
 	filed    bool // the file held it when the target was told
+	given    bool // it got something from this agent
 	outcome  Outcome
 	at       time.Time
 	seen     time.Time // when it was looked at last; by time.Now

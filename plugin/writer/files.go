@@ -121,7 +121,8 @@ func (w *Writer) write(e *entry, held *staple.Facts) (written, error) {
 			args = append(args, "next_update", held.NextUpdate.UTC().Format(time.RFC3339))
 		}
 		w.mu.Lock()
-		news := (e.applied == nil || e.applied.Status != held.Status) && e.fileErr == nil
+		news := (e.applied == nil || e.applied.Status != held.Status || !e.wrote) && e.fileErr == nil
+		e.wrote = true
 		level, more := w.fine(news)
 		w.mu.Unlock()
 		w.log.Log(level, "file written"+more, args...)

@@ -93,8 +93,8 @@ func (w *Writer) note(ctx context.Context, e *entry, target Target, s Staple, do
 		return outcome.How, nil
 	}
 	drifted := d.drifted(outcome, facts.SHA256())
-	news := d.status != facts.Status && d.err == nil // else it is told that it works again
-	*d = delivery{sha256: facts.SHA256(), status: facts.Status, filed: filed, outcome: outcome, at: now, seen: time.Now(), step: d.step, complaint: d.complaint, said: d.said}
+	news := (d.status != facts.Status || !d.given) && d.err == nil // else it is told that it works again
+	*d = delivery{given: d.given || outcome.How != Unchanged, sha256: facts.SHA256(), status: facts.Status, filed: filed, outcome: outcome, at: now, seen: time.Now(), step: d.step, complaint: d.complaint, said: d.said}
 	if outcome.Served {
 		d.step = stepFailure{}
 	}
@@ -116,7 +116,7 @@ func (w *Writer) pushed(target Target, how string, err error) {
 }
 
 // logOutcome says what a target was given. That a response follows another of the
-// same status is no news. The caller holds mu.
+// same status is news once, to see that it works. The caller holds mu.
 func (w *Writer) logOutcome(e *entry, target Target, outcome Outcome, facts *staple.Facts, news, drifted bool) {
 	if drifted {
 		var once *complaint // it is over with this
