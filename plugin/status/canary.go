@@ -66,15 +66,20 @@ type CanaryFailure struct {
 // SetCanaries adds what is known of canaries, and what is revoked by plan counts
 // as that from then on.
 func (r *Report) SetCanaries(canaries map[string]record.Canary) {
+	planned, replaced := map[string]bool{}, map[string]bool{}
 	for job, c := range canaries {
 		if record.ValidName(job) {
 			r.Canaries = append(r.Canaries, newCanary(c, r.Now))
 		}
-		for i := range r.Staples {
-			s := &r.Staples[i]
-			if s.State == Revoked && (c.Planned(s.ID, r.Now) || c.WasReplaced(s.ID) && !r.delivered(s.ID)) {
-				s.State = Planned
-			}
+		planned[c.Round.ID] = planned[c.Round.ID] || c.Planned(c.Round.ID, r.Now)
+		for _, prefix := range c.Replaced {
+			replaced[prefix] = true
+		}
+	}
+	for i := range r.Staples {
+		s := &r.Staples[i]
+		if s.State == Revoked && (planned[s.ID] || replaced[prefix(s.ID)] && !r.delivered(s.ID)) {
+			s.State = Planned
 		}
 	}
 	slices.SortFunc(r.Canaries, func(a, b Canary) int { return cmp.Compare(a.Job, b.Job) })

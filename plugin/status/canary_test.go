@@ -2,6 +2,7 @@ package status
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -136,5 +137,27 @@ func TestHostileCanary(t *testing.T) {
 	_, lines := r.Check(0.25, 0.1)
 	if text := b.String() + strings.Join(lines, ""); strings.ContainsRune(text, 0x1b) || !utf8.ValidString(text) || strings.Contains(strings.Join(lines, ""), "|") || len(r.Canaries) != 1 || len(r.Canaries[0].Nodes) != 2 {
 		t.Errorf("%q", text)
+	}
+}
+
+// Records of thousands of canaries, each with as many that were replaced, hold up
+// nobody who looks at a cluster where all is revoked: in one go through each.
+func TestManyCanariesAndMuchRevoked(t *testing.T) {
+	r := newReport(SourceConsul, noon)
+	for i := range 5000 {
+		r.Staples = append(r.Staples, Staple{ID: fmt.Sprintf("%064x", i), State: Revoked})
+	}
+	var replaced []string
+	for i := range record.MaxReplaced {
+		replaced = append(replaced, fmt.Sprintf("%012d", i+1)) // of none
+	}
+	canaries := map[string]record.Canary{}
+	for i := range 1000 {
+		c := record.Canary{Job: fmt.Sprint("evil", i), Replaced: replaced}
+		canaries[c.Job] = c
+	}
+	r.SetCanaries(canaries)
+	if len(r.Canaries) != 1000 || r.Staples[0].State != Revoked {
+		t.Errorf("%d canaries, %s", len(r.Canaries), r.Staples[0].State)
 	}
 }
