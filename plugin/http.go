@@ -25,7 +25,7 @@ const (
 // show answers over HTTP what is known, until ctx ends.
 func (p *parts) show(ctx context.Context, block *hclconfig.HTTP) error {
 	logger := p.options.Logger.Named("http")
-	handler := status.Handler(ctx, status.HandlerOptions{Read: p.view, Live: p.live, Ready: p.ready, Own: p.own, Here: p.here, History: p.readHistory, Responders: p.asking, Expected: p.expectedHosts(block), Metrics: p.metrics.Handler()})
+	handler := status.Handler(ctx, status.HandlerOptions{Read: p.view, Live: p.live, Ready: p.ready, Own: p.own, Here: p.here, Has: p.has, History: p.readHistory, Responders: p.asking, Expected: p.expectedHosts(block), Metrics: p.metrics.Handler()})
 	o := listener.Options{Address: block.Address, Handler: handler, ReadTimeout: requestTimeout, WriteTimeout: showTimeout, Logger: logger}
 	group, ctx := errgroup.WithContext(ctx) // every goroutine of it ends with ctx
 	if block.TLS != nil {

@@ -63,6 +63,11 @@ func (p *parts) here(ctx context.Context, id string) (status.Here, error) {
 	return status.NewHere(p.self(), now, found), nil
 }
 
+// has tells for the page whether this node has a file of a certificate.
+func (p *parts) has(id string) (node string, yes bool) {
+	return p.self(), slices.ContainsFunc(p.holding.files(), func(c inventory.Certificate) bool { return c.ID == id })
+}
+
 // lookout looks at places.
 type lookout struct {
 	plan    *plan

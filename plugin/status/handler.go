@@ -26,6 +26,8 @@ type HandlerOptions struct {
 	// of an id. The Handler runs one at a time, four a second at most, and ends it
 	// with its own context.
 	Here func(ctx context.Context, id string) (Here, error)
+	// Has tells whether the node has such a place, without a look; nil: it may.
+	Has func(id string) (node string, yes bool)
 	// Responders are how the responders behave that the agent asks. As Own.
 	Responders func() Asking
 	// History is what is kept of a certificate as evidence: of each place what it
@@ -55,6 +57,7 @@ type Health struct {
 func Handler(ctx context.Context, o HandlerOptions) http.Handler {
 	views := newViews(ctx, o.Read)
 	looks := newLooks(ctx, o.Here)
+	looks.has = o.Has
 	mux := http.NewServeMux()
 	mux.HandleFunc("/v1/status", func(w http.ResponseWriter, r *http.Request) {
 		if v := views.show(w, r); v != nil {

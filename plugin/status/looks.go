@@ -28,7 +28,8 @@ var errCrowded = errors.New("too many certificates are being looked at: ask agai
 type looks struct {
 	ctx   context.Context
 	look  func(ctx context.Context, id string) (Here, error)
-	turn  chan struct{} // one at a time
+	has   func(id string) (node string, yes bool) // nil: it may
+	turn  chan struct{}                           // one at a time
 	limit *rate.Limiter
 
 	mu   sync.Mutex
@@ -55,18 +56,29 @@ func (l *looks) show(w http.ResponseWriter, r *http.Request, id string) {
 		fail(w, r, http.StatusNotFound, "nobody looks at anything here")
 		return
 	}
+	if l.has != nil {
+		// What is not here takes nobody's turn, however many invent ids.
+		if node, yes := l.has(id); !yes {
+			nothingHere(w, r, node)
+			return
+		}
+	}
 	here, err := l.get(r.Context(), id)
 	switch {
 	case err != nil:
 		fail(w, r, http.StatusServiceUnavailable, err.Error())
 	case len(here.Files) == 0:
-		fail(w, r, http.StatusNotFound, here.Node+" has no file with this certificate: ask a node that has one")
+		nothingHere(w, r, here.Node)
 	default:
 		encoded(struct {
 			Format int `json:"format"`
 			Here
 		}{Format, here}).write(w, r, http.StatusOK)
 	}
+}
+
+func nothingHere(w http.ResponseWriter, r *http.Request, node string) {
+	fail(w, r, http.StatusNotFound, node+" has no file with this certificate: ask a node that has one")
 }
 
 // get is what is there for a certificate, now or some seconds ago.

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -83,4 +86,20 @@ func TestLooksEnd(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// Ids that somebody invents take no turn of those who ask for what is there.
+func TestWhatIsNotHereTakesNoTurn(t *testing.T) {
+	l := newLooks(t.Context(), func(context.Context, string) (Here, error) {
+		t.Error("it was looked for what is not here")
+		return Here{}, nil
+	})
+	l.has = func(string) (string, bool) { return "edge1", false }
+	for i := range 2 * mostLooks {
+		w := httptest.NewRecorder()
+		l.show(w, httptest.NewRequest(http.MethodGet, "/", nil), fmt.Sprint(i))
+		if w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), "edge1 has no file") {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+	}
 }
