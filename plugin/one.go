@@ -6,14 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/google/renameio/v2"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
+	"github.com/consul-ocsp/consul-ocsp/plugin/foldersync"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/regularfile"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
@@ -150,26 +149,9 @@ func writeOne(path string, facts *staple.Facts, leaf, issuer *x509.Certificate) 
 	if err := renameio.WriteFile(path, facts.DER, 0o644); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(path))
+	return foldersync.Once(filepath.Dir(path))
 }
 
 func holdsNewer(path string, thisUpdate time.Time) error {
 	return fmt.Errorf("%s holds a newer response, of %s; it stays", path, thisUpdate.UTC().Format(time.RFC3339))
-}
-
-// syncFolder makes the new name durable, where the folder may be listed and its
-// file system can.
-func syncFolder(folder string) error {
-	d, err := os.Open(folder)
-	if errors.Is(err, fs.ErrPermission) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) {
-		return fmt.Errorf("sync folder %s: %w", folder, err)
-	}
-	return nil
 }

@@ -93,10 +93,10 @@ func (s *Store) write(batch []*pending) (rest []*pending) {
 		p.changed = p.err == nil
 		changed = changed || p.changed
 	}
-	if !changed && !s.folders.open(s.stapleDir()) {
+	if !changed && !s.folders.Unsynced(s.stapleDir()) {
 		return rest
 	}
-	if err := s.folders.sync(s.stapleDir()); err != nil {
+	if err := s.folders.Sync(s.stapleDir()); err != nil {
 		for _, p := range now {
 			p.err, p.changed = err, false
 		}

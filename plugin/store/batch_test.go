@@ -105,7 +105,7 @@ func TestFolderThatWasNotSynced(t *testing.T) {
 	} {
 		s := open(t)
 		broken, synced := errors.New("input/output error"), 0
-		s.folders.do = func(string) error { synced++; return broken }
+		s.folders.Do = func(string) error { synced++; return broken }
 		for range 2 {
 			if changed, err := s.Put(st); changed || !errors.Is(err, broken) {
 				t.Errorf("%s: %v, %v; want %v", name, changed, err, broken)
@@ -127,7 +127,7 @@ func TestFolderThatWasNotSynced(t *testing.T) {
 func TestInstanceInAFolderThatWasNotSynced(t *testing.T) {
 	s := open(t)
 	broken := errors.New("input/output error")
-	s.folders.do = func(string) error { return broken }
+	s.folders.Do = func(string) error { return broken }
 	for range 2 {
 		if _, err := s.Instance(); !errors.Is(err, broken) {
 			t.Errorf("%v; want %v", err, broken)

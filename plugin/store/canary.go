@@ -53,6 +53,6 @@ func (s *Store) PutCanary(c record.Canary) error {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("data_dir: %w", err)
 		}
-		return s.folders.replace(filepath.Join(dir, c.Job+".json"), b)
+		return s.replace(filepath.Join(dir, c.Job+".json"), b)
 	})
 }

@@ -26,7 +26,7 @@ func (s *Store) Publish(ctx context.Context, list []record.Staple) error {
 		if s.lately.take(st) {
 			continue
 		}
-		if old, found, err := s.Staple(st.ID); err != nil || !found || st.Meta.Supersedes(old.Meta) || s.folders.open(s.stapleDir()) {
+		if old, found, err := s.Staple(st.ID); err != nil || !found || st.Meta.Supersedes(old.Meta) || s.folders.Unsynced(s.stapleDir()) {
 			missing = append(missing, &pending{st: st})
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/foldersync"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 )
 
@@ -87,7 +88,7 @@ func (s *Store) evidenceOf(st record.Staple) (e evidence) {
 }
 
 // keep makes it durable and puts it into its place, and removes what is too much.
-func (e *evidence) keep(f *folders) {
+func (e *evidence) keep(f *foldersync.Folders) {
 	if e.n == 0 || e.err != nil {
 		return
 	}
@@ -97,7 +98,7 @@ func (e *evidence) keep(f *folders) {
 	if e.err = e.draft.place(); e.err != nil {
 		return
 	}
-	if e.err = f.sync(e.folder); e.err == nil {
+	if e.err = f.Sync(e.folder); e.err == nil {
 		e.err = trimHistory(e.folder, e.n)
 	}
 }
@@ -117,7 +118,7 @@ func (s *Store) remember(batch []*pending, all []evidence) {
 
 // syncHistories makes folders of new certificates durable.
 func (s *Store) syncHistories() error {
-	return errors.Join(s.folders.sync(filepath.Join(s.dir, histories)), s.folders.sync(s.dir))
+	return errors.Join(s.folders.Sync(filepath.Join(s.dir, histories)), s.folders.Sync(s.dir))
 }
 
 // KeepStored keeps the stored response of a certificate where its history has

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/foldersync"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 )
 
@@ -104,7 +105,7 @@ func (n *Note) write() {
 }
 
 // place makes what was written durable, and puts it into place.
-func (n *Note) place(f *folders) {
+func (n *Note) place(f *foldersync.Folders) {
 	placed := false
 	for _, d := range n.drafts {
 		err := d.keep()
@@ -115,7 +116,7 @@ func (n *Note) place(f *folders) {
 		placed = placed || err == nil
 	}
 	if placed {
-		n.Err = errors.Join(n.Err, f.sync(n.folder))
+		n.Err = errors.Join(n.Err, f.Sync(n.folder))
 	}
 }
 

@@ -18,7 +18,7 @@ func (s *Store) PutNode(n record.Node) error {
 	if err != nil {
 		return err
 	}
-	return s.locked(func() error { return s.folders.replace(s.nodePath(), b) })
+	return s.locked(func() error { return s.replace(s.nodePath(), b) })
 }
 
 // Node is what was kept; found is false where there is nothing, or nothing

@@ -34,6 +34,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/foldersync"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 )
 
@@ -52,7 +53,7 @@ type Store struct {
 	// lately are what this process has stored, until it is published.
 	lately recent
 	// folders are those below data_dir, and it.
-	folders folders
+	folders foldersync.Folders
 
 	history History
 	// noteMu serialises those who note within the process.
@@ -75,13 +76,15 @@ func Open(dir string) (*Store, error) {
 			return nil, fmt.Errorf("data_dir: %w", err)
 		}
 	}
-	return &Store{dir: dir}, nil
+	return &Store{dir: dir, folders: foldersync.Folders{Do: syncFolder}}, nil
 }
 
 // Look opens the data_dir of an agent to read from it, and makes no folders and
 // no lock: those that another user made first would be closed to the agent. A
 // data_dir that is absent holds nothing, and can't be written to.
-func Look(dir string) *Store { return &Store{dir: dir, looking: true} }
+func Look(dir string) *Store {
+	return &Store{dir: dir, looking: true, folders: foldersync.Folders{Do: syncFolder}}
+}
 
 // Staple is the stored response of a certificate; found is false where there
 // is none. A file that can't be read as one is an error, and stays until a
@@ -147,12 +150,12 @@ func (s *Store) Instance() (instance string, err error) {
 	err = s.locked(func() error {
 		b, err := os.ReadFile(path)
 		if instance = strings.TrimSpace(string(b)); err == nil && record.ValidName(instance) {
-			return s.folders.settle(s.dir)
+			return s.folders.Settle(s.dir)
 		}
 		var word [16]byte
 		rand.Read(word[:]) // never fails, by its documentation
 		instance = hex.EncodeToString(word[:])
-		return s.folders.replace(path, []byte(instance+"\n"))
+		return s.replace(path, []byte(instance+"\n"))
 	})
 	return instance, err
 }
@@ -184,7 +187,7 @@ func (s *Store) put(kind, id, ending string, b []byte) error {
 	if err != nil {
 		return err
 	}
-	return s.folders.replace(path, b)
+	return s.replace(path, b)
 }
 
 // ids are the ids that have a file of this kind.

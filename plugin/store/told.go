@@ -29,5 +29,5 @@ func (s *Store) KeepTold(_ context.Context, t record.Told) error {
 	if err != nil {
 		return err
 	}
-	return s.locked(func() error { return s.folders.replace(filepath.Join(s.dir, told), b) })
+	return s.locked(func() error { return s.replace(filepath.Join(s.dir, told), b) })
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/foldersync"
 )
 
 // maxFile bounds what is read of a file that is already there. HAProxy reads
@@ -25,7 +27,7 @@ type file struct {
 	trust trust
 	// folders is shared by those who write many files; nil: on its own, for one
 	// that is not tried again.
-	folders *folders
+	folders *foldersync.Folders
 }
 
 // read returns what the file holds; nil when it does not exist. What is longer
@@ -174,19 +176,30 @@ func chown(tmp *os.File, uid, gid uint32) error {
 	return tmp.Chown(int(uid), int(gid))
 }
 
-func syncFolder(folder string) error {
-	d, err := os.Open(folder)
-	if errors.Is(err, fs.ErrPermission) {
-		// A folder that may be written but not listed can't be opened; the
-		// name is then durable when the system writes it back.
+// sync makes the name of the file in its folder durable.
+func (f file) sync(folder string) error {
+	if f.folders == nil {
+		return syncFolder(folder)
+	}
+	return f.folders.Sync(folder)
+}
+
+// settle is for a file that is as it should be, and is only done once its folder
+// is synced: it makes up for a sync that failed.
+func (f file) settle() error {
+	if f.folders == nil || f.folders.AllSynced() { // nearly always
 		return nil
 	}
+	p, err := f.trust.locate(f.path)
 	if err != nil {
-		return refuse(ReasonWrite, "%w", err)
+		return err
 	}
-	defer d.Close()
-	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) {
-		return refuse(ReasonWrite, "sync folder %s: %w", folder, err)
+	return f.folders.Settle(p.folder)
+}
+
+func syncFolder(folder string) error {
+	if err := foldersync.Once(folder); err != nil {
+		return refuse(ReasonWrite, "%w", err)
 	}
 	return nil
 }

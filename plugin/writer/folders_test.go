@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/foldersync"
 )
 
 // brokenDisk fails each sync of a folder while err is set.
@@ -45,7 +47,7 @@ func TestFolderThatWasNotSynced(t *testing.T) {
 	} {
 		disk := &brokenDisk{}
 		f := newFile(t)
-		f.folders = &folders{do: disk.sync}
+		f.folders = &foldersync.Folders{Do: disk.sync}
 		if err := os.WriteFile(f.path, []byte("before"), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +76,7 @@ func TestWriterOnABrokenDisk(t *testing.T) {
 	c.ZeroWarning = true
 	b.writer.Set([]Certificate{c})
 	disk := &brokenDisk{}
-	b.writer.folders.do = disk.sync
+	b.writer.folders.Do = disk.sync
 	broken := func(when string, want bool) {
 		t.Helper()
 		for range 2 {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/foldersync"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
 
@@ -43,7 +44,7 @@ type NginxConfig struct {
 type nginx struct {
 	c       NginxConfig
 	trust   trust
-	folders folders
+	folders foldersync.Folders
 
 	mu      sync.Mutex
 	files   map[string]*nginxFile
@@ -72,7 +73,7 @@ func NewNginx(c NginxConfig) Target {
 	}
 	c.Gather = cmp.Or(c.Gather, 2*time.Second)
 	c.Pause = cmp.Or(c.Pause, time.Minute)
-	return &nginx{c: c, trust: newTrust(c.TrustedFolders), files: map[string]*nginxFile{}}
+	return &nginx{c: c, trust: newTrust(c.TrustedFolders), folders: foldersync.Folders{Do: syncFolder}, files: map[string]*nginxFile{}}
 }
 
 func (n *nginx) Name() string { return n.c.Name }

@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/foldersync"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 )
 
@@ -66,7 +67,7 @@ type Writer struct {
 	config Config
 	trust  trust
 	// folders serves all file workers.
-	folders folders
+	folders foldersync.Folders
 	wake    chan struct{} // has room for one: ids has others now
 
 	setting sync.Mutex // one Set at a time
@@ -108,6 +109,7 @@ func New(c Config) *Writer {
 		log:     c.Logger,
 		now:     c.Now,
 		trust:   newTrust(c.TrustedFolders),
+		folders: foldersync.Folders{Do: syncFolder},
 		wake:    make(chan struct{}, 1),
 		entries: map[entryKey]*entry{},
 		byID:    map[string][]*entry{},
