@@ -52,9 +52,7 @@ type chronicle struct {
 	// finds all in place is no news.
 	noted  map[uint64]uint64
 	lately []record.Lately
-	failed bool // the last response could not be kept
-	// lacking says that the log knows of what could not be noted; it is flush's.
-	lacking bool
+	failed bool // the log knows that the history can't be written
 	// watches are told of responses that were kept.
 	watches map[*keptWatch]bool
 }
@@ -66,30 +64,26 @@ func newChronicle(s *store.Store, logger hclog.Logger) *chronicle {
 	}
 }
 
-// kept is told by the store of a response that it kept, or could not.
+// kept is told by the store of a response that it kept, or could not: then flush
+// does, and where it got meanwhile is noted as of any other.
 func (c *chronicle) kept(st record.Staple, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err != nil {
-		if !c.failed {
-			c.logger.Error("a response is not kept in the history", "id", st.ID, "job", st.Meta.Job, "certificate", st.Meta.Name, "reason", writer.ReasonStore, "error", err)
-		}
-		c.failed = true
-		return
-	}
-	if c.failed {
-		c.failed = false
-		c.logger.Info("responses are kept in the history again", "id", st.ID)
-	}
 	m := st.Meta
 	key := keptKey{st.ID, m.SHA256, m.ThisUpdate.Unix()}
-	for w := range c.watches {
-		w.fresh = append(w.fresh, key)
-		wake(w.wake)
+	n := c.news(key)
+	if err == nil || n.kept == nil { // not with each vain attempt
+		for w := range c.watches {
+			w.fresh = append(w.fresh, key)
+			wake(w.wake)
+		}
 	}
-	c.news(key).kept = &record.Kept{
-		Kept: time.Now(), Published: m.Published, Responder: m.Responder, Job: m.Job, Name: m.Name,
+	n.kept = &record.Kept{Published: m.Published, Responder: m.Responder, Job: m.Job, Name: m.Name}
+	if err != nil {
+		c.ails("a response is not kept in the history", st.ID, err)
+		return
 	}
+	n.kept.Kept = time.Now()
 }
 
 // news is what waits of a response; the caller holds mu.
@@ -135,11 +129,16 @@ func (c *chronicle) note(key keptKey, places []record.Stapled) {
 	n.places = append(n.places, places...)
 }
 
-// catchUp keeps what is stored already of certificates that have no history yet.
+// catchUp keeps what is stored already and not kept yet.
 func (c *chronicle) catchUp(ids []string) {
 	for _, id := range ids {
-		if err := c.store.KeepStored(id); err != nil {
-			c.logger.Debug("what is stored is not in the history", "id", id, "error", err)
+		st, found, err := c.store.Staple(id)
+		if err != nil || !found {
+			continue // who needs it says so
+		}
+		m := st.Meta
+		if c.store.KeepStored(id, m.ThisUpdate, m.SHA256) != nil {
+			c.note(keptKey{id, m.SHA256, m.ThisUpdate.Unix()}, nil) // flush tries again
 		}
 	}
 }

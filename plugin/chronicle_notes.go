@@ -44,46 +44,59 @@ func (c *chronicle) run(ctx context.Context) error {
 	return nil
 }
 
-// flush writes what is to be noted, and reports whether it could. What it could
-// not waits for the next time.
+// flush keeps what could not be kept when it came, writes what is to be noted, and
+// reports whether it could. What it could not waits for the next time.
 func (c *chronicle) flush(ctx context.Context) bool {
 	c.mu.Lock()
-	waiting := c.waiting
-	c.waiting = map[keptKey]*keptNews{}
+	keys := slices.Collect(maps.Keys(c.waiting))
 	c.mu.Unlock()
-	var notes []*store.Note
-	whole := true
-	for key, n := range waiting {
-		if err := c.store.KeepStored(key.id); err != nil {
-			whole = false
-			c.lacks("a response is not in the history", key.id, err)
+	taken := make(map[keptKey]*keptNews, len(keys))
+	var notes, failed []*store.Note
+	for _, key := range keys {
+		note := &store.Note{ID: key.id, SHA256: key.sha256, ThisUpdate: time.Unix(key.thisUpdate, 0)}
+		note.Err = c.store.KeepStored(note.ID, note.ThisUpdate, note.SHA256)
+		// After that: it is told what was kept.
+		taken[key] = c.take(key)
+		note.Change = taken[key].add
+		if note.Err != nil {
+			failed = append(failed, note)
+		} else {
+			notes = append(notes, note)
 		}
-		notes = append(notes, &store.Note{ID: key.id, SHA256: key.sha256, ThisUpdate: time.Unix(key.thisUpdate, 0), Change: n.add})
 	}
-	var failed []*store.Note
 	for some := range slices.Chunk(notes, chronicleAtOnce) {
 		c.addCertificates(ctx, some)
 		c.store.Note(some)
 		for _, n := range some {
 			if n.Err != nil {
 				failed = append(failed, n)
-				c.lacks("the history lacks where a response was stapled", n.ID, n.Err)
 			}
 		}
 	}
-	if whole && len(failed) == 0 && len(waiting) > 0 && c.lacking {
-		c.lacking = false
-		c.logger.Info("what belongs to the history can be noted again")
-	}
-	c.again(failed, waiting)
+	c.again(failed, taken)
 	return len(failed) == 0
 }
 
-// again has noted with the next flush what could not be.
+// take is what waits of a response, and waits no longer.
+func (c *chronicle) take(key keptKey) *keptNews {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.waiting[key]
+	delete(c.waiting, key)
+	return n
+}
+
+// again has noted with the next flush what could not be. Once there is nothing of
+// that, and nothing waits, the history is well.
 func (c *chronicle) again(failed []*store.Note, news map[keptKey]*keptNews) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if len(failed) == 0 && len(c.waiting) == 0 && c.failed {
+		c.failed = false
+		c.logger.Info("the history can be written again")
+	}
 	for _, n := range failed {
+		c.ails("the history lacks a response, or where it was stapled", n.ID, n.Err)
 		key := keptKey{n.ID, n.SHA256, n.ThisUpdate.Unix()}
 		old := news[key]
 		if now := c.waiting[key]; now != nil {
@@ -98,13 +111,14 @@ func (c *chronicle) again(failed []*store.Note, news map[keptKey]*keptNews) {
 	}
 }
 
-// lacks warns of what can't be noted, once: a disk that is full is so for all.
-func (c *chronicle) lacks(what, id string, err error) {
-	level := hclog.Warn
-	if c.lacking {
+// ails tells of what can't be written, once: a disk that is full is so for all. The
+// caller holds mu.
+func (c *chronicle) ails(what, id string, err error) {
+	level := hclog.Error
+	if c.failed {
 		level = hclog.Debug
 	}
-	c.lacking = true
+	c.failed = true
 	c.logger.Log(level, what, "id", id, "reason", writer.ReasonStore, "error", err)
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/store"
 )
 
 // What can't be noted now is noted later, with the times that it had.
@@ -69,5 +70,73 @@ func TestChronicleKeepsTheRightIssuer(t *testing.T) {
 	c.note(keptKey{id, st.Meta.SHA256, witnessNoon.Unix()}, []record.Stapled{{Node: "a", At: witnessNoon, How: record.HowTold}})
 	if !c.flush(t.Context()) || !c.store.HasKeptCertificate(id) {
 		t.Error("the right one is not")
+	}
+}
+
+// Of a response that can't be kept when it comes, be it the first or a later one, all
+// is noted once it can be.
+func TestChronicleOfADiskThatFails(t *testing.T) {
+	for name, before := range map[string]bool{"first": false, "later": true} {
+		w, _, _ := newWitness(t, 1)
+		c := w.chronicle
+		data := t.TempDir()
+		s, err := store.Open(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.store = s
+		s.SetHistory(store.History{Keep: func(string) int { return 100 }, Kept: c.kept})
+		id := wantedID(0)
+		st := record.Staple{ID: id, DER: []byte("before"), Meta: record.Meta{Status: "good", ThisUpdate: witnessNoon.Add(-time.Hour)}}
+		st.Meta.SHA256 = record.Checksum(st.DER)
+		if before {
+			if _, err := s.Put(st); err != nil || !c.flush(t.Context()) {
+				t.Fatal("the first notes are not written", err)
+			}
+		}
+		// A file in the folder's place, as nothing can be written into it.
+		folder := filepath.Join(data, "history", id)
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(folder, folder+".aside"); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(folder, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		st.DER, st.Meta.ThisUpdate, st.Meta.Responder = []byte("late"), witnessNoon, "http://r"
+		st.Meta.SHA256 = record.Checksum(st.DER)
+		key := keptKey{id, st.Meta.SHA256, witnessNoon.Unix()}
+		news := c.watch()
+		if _, err := s.Put(st); err != nil {
+			t.Fatal(err)
+		}
+		for _, node := range []string{"a", "b"} {
+			c.note(key, []record.Stapled{{Node: node, At: witnessNoon.Add(time.Second), How: record.HowTold}})
+			if c.flush(t.Context()) {
+				t.Errorf("%s: noted where no history can be", name)
+			}
+		}
+		if got := c.takeWatched(news); len(got) != 1 || got[0] != key {
+			t.Errorf("%s: nodes are asked for %v", name, got)
+		}
+		if err := os.Remove(folder); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(folder+".aside", folder); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // what the first one kept
+			if !c.flush(t.Context()) {
+				t.Errorf("%s: not noted", name)
+			}
+		}
+		if got, want := w.noted(t, 0), "a told 1s, b told 1s"; got != want {
+			t.Errorf("%s: noted %q, want %q", name, got, want)
+		}
+		if h, err := s.Kept(id, 1); err != nil || h.Responses[0].Notes.Kept.IsZero() || h.Responses[0].Notes.Responder != "http://r" {
+			t.Errorf("%s: %+v, %v", name, h, err)
+		}
 	}
 }

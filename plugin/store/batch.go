@@ -83,7 +83,7 @@ func (s *Store) write(batch []*pending) (rest []*pending) {
 		kept[i].keep(&s.folders)
 		now[i].err = drafts[i].keep()
 	})
-	s.remember(now, kept)
+	_ = s.remember(now, kept) // who is told of it tries again
 	changed := false
 	for i, p := range now {
 		if drafts[i] == nil || p.err != nil {

@@ -103,17 +103,24 @@ func (e *evidence) keep(f *foldersync.Folders) {
 	}
 }
 
-// remember makes new folders durable, and tells what was kept.
-func (s *Store) remember(batch []*pending, all []evidence) {
+// remember makes new folders durable, also those of before where that failed, and
+// tells what was kept, and could not be.
+func (s *Store) remember(batch []*pending, all []evidence) (err error) {
 	var parents error
-	if slices.ContainsFunc(all, func(e evidence) bool { return e.made }) {
+	switch {
+	case slices.ContainsFunc(all, func(e evidence) bool { return e.made }):
 		parents = s.syncHistories()
+	case slices.ContainsFunc(all, func(e evidence) bool { return e.n > 0 }):
+		parents = s.settleHistories()
 	}
 	for i, e := range all {
 		if e.n > 0 {
-			s.history.Kept(batch[i].st, errors.Join(e.err, parents))
+			failed := errors.Join(e.err, parents)
+			s.history.Kept(batch[i].st, failed)
+			err = errors.Join(err, failed)
 		}
 	}
+	return err
 }
 
 // syncHistories makes folders of new certificates durable.
@@ -121,32 +128,34 @@ func (s *Store) syncHistories() error {
 	return errors.Join(s.folders.Sync(filepath.Join(s.dir, histories)), s.folders.Sync(s.dir))
 }
 
-// KeepStored keeps the stored response of a certificate where its history has
-// none yet: history was switched on after it had come.
-func (s *Store) KeepStored(id string) error {
-	n := 0
-	if s.history.Keep != nil {
-		n = s.history.Keep(id)
+// settleHistories makes up for that where it failed.
+func (s *Store) settleHistories() error {
+	return errors.Join(s.folders.Settle(filepath.Join(s.dir, histories)), s.folders.Settle(s.dir))
+}
+
+// KeepStored keeps a response that is stored, where its history has it not yet, or
+// not durably: history was switched on after it had come, or it could not be kept
+// then. One that is neither kept nor stored is gone, and no error.
+func (s *Store) KeepStored(id string, thisUpdate time.Time, sha256 string) error {
+	if s.history.Keep == nil || s.history.Keep(id) <= 0 {
+		return nil
 	}
-	path, err := s.path(histories, id, "")
-	if err != nil || n == 0 {
+	folder, err := s.path(histories, id, "")
+	if err != nil {
 		return err
 	}
-	if _, err := os.Lstat(filepath.Join(path, keptCertificate)); err == nil {
-		return nil
-	}
-	if _, _, found := s.NewestKept(id); found {
-		return nil
+	name := keptName(thisUpdate, sha256)
+	if _, err := os.Lstat(filepath.Join(folder, name+".der")); err == nil {
+		return errors.Join(s.folders.Settle(folder), s.settleHistories())
 	}
 	return s.locked(func() error {
 		st, found, err := s.Staple(id)
-		if err != nil || !found {
+		if err != nil || !found || keptName(st.Meta.ThisUpdate, st.Meta.SHA256) != name {
 			return err
 		}
 		e := s.evidenceOf(st)
 		e.keep(&s.folders)
-		s.remember([]*pending{{st: st}}, []evidence{e})
-		return e.err
+		return s.remember([]*pending{{st: st}}, []evidence{e})
 	})
 }
 

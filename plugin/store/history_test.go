@@ -65,7 +65,7 @@ func TestHistoryKeepsTheNewest(t *testing.T) {
 		t.Errorf("of one there are %q", got)
 	}
 	n = 0
-	put(t, s, "g", noon.Add(11*time.Hour))
+	g := put(t, s, "g", noon.Add(11*time.Hour))
 	if got, _ := texts(t, s, 0); got != "f" {
 		t.Errorf("switched off it has %q", got)
 	}
@@ -75,7 +75,7 @@ func TestHistoryKeepsTheNewest(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := s.KeepStored(id); err != nil {
+		if err := keepStored(s, g); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -246,9 +246,9 @@ func TestKeepStoredBeginsOnce(t *testing.T) {
 	n, kept := 5, 0
 	s := open(t)
 	s.SetHistory(History{Keep: func(string) int { return n }, Kept: func(record.Staple, error) { kept++ }})
-	put(t, s, "first", noon)
+	first := put(t, s, "first", noon)
 	for range 3 {
-		if err := s.KeepStored(id); err != nil {
+		if err := keepStored(s, first); err != nil {
 			t.Fatal(err)
 		}
 	}
