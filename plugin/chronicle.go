@@ -14,6 +14,9 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
 )
 
+// ReasonHistory is that of a node's trouble while it can't keep evidence.
+const ReasonHistory = "history"
+
 // chronicleGather is how long notes are gathered before they are written: most
 // often a response gets into its file and its servers within that.
 const chronicleGather = time.Second
@@ -52,7 +55,10 @@ type chronicle struct {
 	// finds all in place is no news.
 	noted  map[uint64]uint64
 	lately []record.Lately
-	failed bool // the log knows that the history can't be written
+	// wrong is what is wrong with the history; nil: nothing.
+	wrong *record.NodeTrouble
+	// changed is told when it comes and goes.
+	changed func()
 	// watches are told of responses that were kept.
 	watches map[*keptWatch]bool
 }
@@ -61,6 +67,7 @@ func newChronicle(s *store.Store, logger hclog.Logger) *chronicle {
 	return &chronicle{
 		store: s, logger: logger, wake: make(chan struct{}, 1), seed: maphash.MakeSeed(),
 		waiting: map[keptKey]*keptNews{}, noted: map[uint64]uint64{}, watches: map[*keptWatch]bool{},
+		changed: func() {},
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/store"
-	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
 )
 
 // keptKey is one response.
@@ -91,9 +90,10 @@ func (c *chronicle) take(key keptKey) *keptNews {
 func (c *chronicle) again(failed []*store.Note, news map[keptKey]*keptNews) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(failed) == 0 && len(c.waiting) == 0 && c.failed {
-		c.failed = false
+	if len(failed) == 0 && len(c.waiting) == 0 && c.wrong != nil {
+		c.wrong = nil
 		c.logger.Info("the history can be written again")
+		c.changed()
 	}
 	for _, n := range failed {
 		c.ails("the history lacks a response, or where it was stapled", n.ID, n.Err)
@@ -114,12 +114,23 @@ func (c *chronicle) again(failed []*store.Note, news map[keptKey]*keptNews) {
 // ails tells of what can't be written, once: a disk that is full is so for all. The
 // caller holds mu.
 func (c *chronicle) ails(what, id string, err error) {
-	level := hclog.Error
-	if c.failed {
-		level = hclog.Debug
+	level := hclog.Debug
+	if c.wrong == nil {
+		level = hclog.Error
+		c.wrong = &record.NodeTrouble{Reason: ReasonHistory, Error: what + ": " + err.Error(), Since: time.Now().UTC()}
+		c.changed()
 	}
-	c.failed = true
-	c.logger.Log(level, what, "id", id, "reason", writer.ReasonStore, "error", err)
+	c.logger.Log(level, what, "id", id, "reason", ReasonHistory, "error", err)
+}
+
+// troubles are what is wrong with the history.
+func (c *chronicle) troubles() []record.NodeTrouble {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.wrong == nil {
+		return nil
+	}
+	return []record.NodeTrouble{*c.wrong}
 }
 
 // addCertificates has the certificates that the responses are for kept beside

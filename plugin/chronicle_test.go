@@ -74,11 +74,13 @@ func TestChronicleKeepsTheRightIssuer(t *testing.T) {
 }
 
 // Of a response that can't be kept when it comes, be it the first or a later one, all
-// is noted once it can be.
+// is noted once it can be; until then the node says so.
 func TestChronicleOfADiskThatFails(t *testing.T) {
 	for name, before := range map[string]bool{"first": false, "later": true} {
 		w, _, _ := newWitness(t, 1)
 		c := w.chronicle
+		told := 0
+		c.changed = func() { told++ }
 		data := t.TempDir()
 		s, err := store.Open(data)
 		if err != nil {
@@ -117,6 +119,9 @@ func TestChronicleOfADiskThatFails(t *testing.T) {
 			if c.flush(t.Context()) {
 				t.Errorf("%s: noted where no history can be", name)
 			}
+			if got := c.troubles(); told != 1 || len(got) != 1 || got[0].Reason != ReasonHistory {
+				t.Errorf("%s: %+v, told %d times", name, got, told)
+			}
 		}
 		if got := c.takeWatched(news); len(got) != 1 || got[0] != key {
 			t.Errorf("%s: nodes are asked for %v", name, got)
@@ -131,6 +136,9 @@ func TestChronicleOfADiskThatFails(t *testing.T) {
 			if !c.flush(t.Context()) {
 				t.Errorf("%s: not noted", name)
 			}
+		}
+		if got := c.troubles(); told != 2 || len(got) != 0 {
+			t.Errorf("%s: %+v, told %d times", name, got, told)
 		}
 		if got, want := w.noted(t, 0), "a told 1s, b told 1s"; got != want {
 			t.Errorf("%s: noted %q, want %q", name, got, want)

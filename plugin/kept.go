@@ -28,6 +28,7 @@ func (p *parts) keepHistory() {
 		return ownName(cfg.NodeName), datacenter
 	}
 	c.certificates = p.certificatesOf
+	c.changed = func() { wake(p.report); wake(p.check) }
 	p.chronicle = c
 	p.store.SetHistory(store.History{
 		Keep: func(id string) int {

@@ -34,6 +34,7 @@ func Reasons() []ReasonMeaning {
 	add(reasonAnnounceMax, "nodes announce more certificates than the leader follows")
 	add(reasonDatacenter, "another datacenter of the job file can't be published to now")
 	add(ReasonFallback, "the cluster does not fetch, so the node does for its own certificates")
+	add(ReasonHistory, "what is to be kept as evidence can't be written")
 	add(reasonUnlisted, "HAProxy serves a certificate that no job names")
 	add(reasonOtherBytes, "HAProxy has loaded other bytes than the file holds")
 	add(fetcher.Off, "fetching is switched off")

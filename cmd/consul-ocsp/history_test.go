@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -104,6 +105,21 @@ func TestHistoryAlone(t *testing.T) {
 			t.Errorf("ends with %d and lacks %q:\n%s", code, want, out)
 		}
 	}
+
+	// A history that can't be written shows.
+	folder := filepath.Dir(h.Responses[0].File)
+	if err := errors.Join(os.RemoveAll(folder), os.WriteFile(folder, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the trouble of a newer response", func() error {
+		force()
+		_, text, err := page(overSocket(n.dir, nil), "/v1/metrics")
+		if !strings.Contains(text, `consul_ocsp_node_troubles{reason="history"} 1`) {
+			return fmt.Errorf("%v: %s", err, text)
+		}
+		return nil
+	})
+	answers(t, overSocket(n.dir, nil), "/v1/status", 200, `"reason": "history"`, folder)
 }
 
 // opensslVerifies has openssl check each response of a history with nothing but
