@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 )
 
 // However many files ask at a time whether HAProxy is strict, it is asked once,
@@ -39,17 +41,17 @@ func TestStrictIsAskedOnce(t *testing.T) {
 		files(true, 1)
 		files(true, 0)
 		answer = func(context.Context) (bool, error) { return false, errors.New("down") }
-		time.Sleep(strictAge)
+		clocktest.Pass(strictAge)
 		files(true, 1)
 		files(true, 0)
 		answer = func(ctx context.Context) (bool, error) {
 			<-ctx.Done()
 			return false, ctx.Err()
 		}
-		time.Sleep(strictAge)
+		clocktest.Pass(strictAge)
 		files(true, 1)
 		answer = func(context.Context) (bool, error) { return false, nil }
-		time.Sleep(strictAge)
+		clocktest.Pass(strictAge)
 		// Who has no time gets the last answer, and leaves the question to others.
 		ended, end := context.WithCancel(t.Context())
 		end()

@@ -22,6 +22,7 @@ var mayImport = map[string][]string{
 	"plugin/haproxy":             {"plugin/program", "plugin/regularfile"},
 	"plugin/haproxy/haproxytest": {},
 	"plugin/program":             {},
+	"plugin/clocktest":           {},
 	"plugin/listener":            {},
 	"plugin/testca":              {},
 	"hclconfig":                  {},

@@ -4,7 +4,8 @@ import (
 	"context"
 	"testing"
 	"testing/synctest"
-	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 )
 
 func TestTheEndOfAStartIsToldOnce(t *testing.T) {
@@ -14,8 +15,7 @@ func TestTheEndOfAStartIsToldOnce(t *testing.T) {
 		told := make(chan struct{}, 10)
 		go trim(ctx, func() { told <- struct{}{} })
 		<-told
-		time.Sleep(10 * trimEvery)
-		synctest.Wait()
+		clocktest.Pass(10 * trimEvery)
 		if len(told) > 0 {
 			t.Error("told again")
 		}

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 )
 
@@ -83,7 +84,7 @@ func TestWitnessForAMonth(t *testing.T) {
 			m.this = this
 			m.mu.Unlock()
 			keepResponse(t, w, this)
-			time.Sleep(days / responses * 24 * time.Hour)
+			clocktest.Pass(days / responses * 24 * time.Hour)
 		}
 		cancel()
 		all.Wait()

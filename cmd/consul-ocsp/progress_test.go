@@ -18,6 +18,7 @@ import (
 	"github.com/creack/pty"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin"
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
 
@@ -273,7 +274,7 @@ func TestProgressInLog(t *testing.T) {
 				p := command.showProgress(func(plugin.Progress) { lines++ })
 				const total = 10000
 				for done := range total {
-					time.Sleep(c.takes / total)
+					clocktest.Take(t.Context(), c.takes/total)
 					p.tell(plugin.Progress{Doing: "fetching", Done: done + 1, Total: total})
 				}
 				p.end()

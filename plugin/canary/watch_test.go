@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 )
 
@@ -56,13 +57,13 @@ func TestWatchLooksWhenItMatters(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); w.Run(ctx, own, func() { changes.Add(1) }) }() // ends with ctx
-		time.Sleep(time.Hour)
+		clocktest.Pass(time.Hour)
 		if looks.Load() != 0 || len(w.Records()) != 1 {
 			t.Errorf("%d looks without a round, %+v", looks.Load(), w.Records())
 		}
 		began := time.Now()
 		w.Set(revoked(began))
-		time.Sleep(10 * time.Minute)
+		clocktest.Pass(10 * time.Minute)
 		if n := looks.Load(); n < 10 || n > 60 {
 			t.Errorf("%d looks before it is there", n)
 		}
@@ -74,17 +75,17 @@ func TestWatchLooksWhenItMatters(t *testing.T) {
 			t.Errorf("seen after %v: %+v", after, c)
 		}
 		before := looks.Load()
-		time.Sleep(10 * time.Minute)
+		clocktest.Pass(10 * time.Minute)
 		if looks.Load() != before {
 			t.Error("it looks on")
 		}
 		renewed := revoked(began)["edge"]
 		renewed.Round.Phase = record.CanaryRenewed
 		w.Set(map[string]record.Canary{"edge": renewed})
-		time.Sleep(time.Minute)
+		clocktest.Pass(time.Minute)
 		id.Store(second)
 		says.Store("good")
-		time.Sleep(10 * time.Second)
+		clocktest.Pass(10 * time.Second)
 		if c := w.Records()[0]; c.Good.IsZero() || c.ID != second {
 			t.Errorf("%+v", c)
 		}

@@ -2,6 +2,7 @@ package fetcher
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
@@ -46,7 +48,7 @@ func TestADeadResponderMakesAHandfulOfLines(t *testing.T) {
 	for name, fail := range map[string]func(responder.Request, int64) (*responder.Answer, error){
 		"one certificate": refused, "a thousand certificates": refused,
 		"slow": func(r responder.Request, _ int64) (*responder.Answer, error) {
-			time.Sleep(10 * time.Second)
+			clocktest.Take(context.Background(), 10*time.Second)
 			return nil, &responder.Failure{Reason: responder.Timeout, URL: r.URL, Requests: 1}
 		},
 		"pages of HTML": func(r responder.Request, _ int64) (*responder.Answer, error) {
@@ -87,8 +89,7 @@ func TestADeadResponderMakesAHandfulOfLines(t *testing.T) {
 				}
 				s.f.Set(targets)
 				s.run(s.f)
-				time.Sleep(24 * time.Hour)
-				synctest.Wait()
+				clocktest.Pass(24 * time.Hour)
 				all := log.take()
 				got := loud(all)
 				if len(got) < 3 || len(got) > 12 {
@@ -101,8 +102,7 @@ func TestADeadResponderMakesAHandfulOfLines(t *testing.T) {
 					t.Errorf("nothing of staples that ended:\n%s", all)
 				}
 				dead.Store(false)
-				time.Sleep(2 * time.Hour)
-				synctest.Wait()
+				clocktest.Pass(2 * time.Hour)
 				all = log.take()
 				if well := fmt.Sprintf("well again: host=dead.example.com certificates=%d failed_for=", size); len(loud(all)) > 0 ||
 					size > 1 && strings.Count(all, well) != 1 || strings.Count(all, "\n") > fineLines+3 {
@@ -124,8 +124,7 @@ func TestAFullDiskMakesAHandfulOfLines(t *testing.T) {
 		s.memory.storeErr = errors.New("no space left on device")
 		s.f.Set(s.targets(25, "http://ocsp.example.com"))
 		s.run(s.f)
-		time.Sleep(24 * time.Hour)
-		synctest.Wait()
+		clocktest.Pass(24 * time.Hour)
 		all := log.take()
 		if got := loud(all); len(got) != mostLines || !strings.Contains(got[2], "more failures of this kind") || !strings.Contains(got[0], "reason="+Stored) {
 			t.Errorf("%d lines:\n%s", len(got), strings.Join(got, ""))
@@ -136,8 +135,7 @@ func TestAFullDiskMakesAHandfulOfLines(t *testing.T) {
 		s.memory.mu.Lock()
 		s.memory.storeErr = nil
 		s.memory.mu.Unlock()
-		time.Sleep(2 * time.Hour)
-		synctest.Wait()
+		clocktest.Pass(2 * time.Hour)
 		if all := log.take(); strings.Count(all, "\n") != 1 || !strings.Contains(all, "responses can be stored again") {
 			t.Errorf("afterwards:\n%s", all)
 		}
@@ -157,22 +155,19 @@ func TestANewCertificateIsNotYetKnown(t *testing.T) {
 		})
 		s.f.Set([]Target{a})
 		s.run(s.f)
-		time.Sleep(15 * time.Minute)
-		synctest.Wait()
+		clocktest.Pass(15 * time.Minute)
 		if n := s.requests(); n < 9 || n > 31 {
 			t.Errorf("%d requests in 15 minutes, want about one a minute", n)
 		}
 		if got := log.take(); strings.Count(got, "\n") != 1 || !containsAll(got, []string{"[INFO]", "no new response", "reason=unauthorized"}) {
 			t.Errorf("at first:\n%s", got)
 		}
-		time.Sleep(settleIn)
-		synctest.Wait()
+		clocktest.Pass(settleIn)
 		if got := log.take(); len(loud(got)) < 1 || !containsAll(loud(got)[0], []string{"[WARN]", "no new response", "reason=unauthorized"}) {
 			t.Errorf("then:\n%s", got)
 		}
 		n := s.requests()
-		time.Sleep(2 * time.Hour)
-		synctest.Wait()
+		clocktest.Pass(2 * time.Hour)
 		if n := s.requests() - n; n > 6 {
 			t.Errorf("%d requests in the next two hours", n)
 		}
@@ -206,8 +201,7 @@ func TestOddAnswersAreSaidOnce(t *testing.T) {
 		}
 		s.f.Set(targets)
 		stop := s.run(s.f)
-		time.Sleep(5 * time.Hour)
-		synctest.Wait()
+		clocktest.Pass(5 * time.Hour)
 		got := loud(log.take())
 		for _, reason := range []string{"reason=clock ahead=1h0m0s", "reason=content-type type=text/html", "reason=odd-response what="} {
 			if n := strings.Count(strings.Join(got, ""), reason); n != 1 || len(got) != 3 {
@@ -230,8 +224,7 @@ func TestOddAnswersAreSaidOnce(t *testing.T) {
 			{4 * time.Minute, "clock and ours agree again"},
 		} {
 			ahead.Store(int64(step.ahead))
-			time.Sleep(time.Hour)
-			synctest.Wait()
+			clocktest.Pass(time.Hour)
 			var odd []string
 			for line := range strings.Lines(log.take()) {
 				if strings.Contains(line, "clock") {

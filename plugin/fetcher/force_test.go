@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/crypto/ocsp"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
@@ -47,7 +48,7 @@ func TestForce(t *testing.T) {
 		s.answer(same, func(responder.Request) (*responder.Answer, error) { return body(held.DER), nil })
 		s.f.Set([]Target{www, same, plain, off})
 		s.run(s.f)
-		time.Sleep(10 * time.Second)
+		clocktest.Pass(10 * time.Second)
 		if s.requests() != 0 {
 			t.Fatalf("%d requests for what is fresh", s.requests())
 		}
@@ -78,7 +79,7 @@ func TestForceFails(t *testing.T) {
 		s.store(a, testca.Answer{Status: ocsp.Good, ThisUpdate: now, NextUpdate: now.Add(48 * time.Hour)})
 		s.f.Set([]Target{a})
 		s.run(s.f)
-		time.Sleep(time.Second)
+		s.settle()
 		s.fail(a, responder.Refused)
 		if r := s.force(a)["www"]; r.Outcome != Failed || r.Reason != "refused" || !r.Kept {
 			t.Errorf("%+v", r)
@@ -88,8 +89,7 @@ func TestForceFails(t *testing.T) {
 			t.Errorf("trouble %+v", trouble)
 		}
 		s.answer(a, nil)
-		time.Sleep(time.Hour) // its own retry
-		synctest.Wait()
+		clocktest.Pass(time.Hour) // its own retry
 		if trouble, ok := s.memory.trouble(a.ID); ok {
 			t.Errorf("still in trouble: %+v", trouble)
 		}
@@ -109,7 +109,7 @@ func TestForceAsksAHostThatPauses(t *testing.T) {
 		}
 		s.f.Set(targets)
 		s.run(s.f)
-		time.Sleep(time.Minute)
+		clocktest.Pass(time.Minute)
 		before := s.requests()
 		for name, r := range s.force(targets...) {
 			if r.Outcome != Failed || r.Reason != "http-status" {
@@ -137,12 +137,12 @@ func TestForceWhileBusy(t *testing.T) {
 		s := newScene(t)
 		a := s.target("www")
 		s.answer(a, func(responder.Request) (*responder.Answer, error) {
-			time.Sleep(5 * time.Second)
+			clocktest.Take(t.Context(), 5*time.Second)
 			return s.good(a.Leaf.SerialNumber, time.Hour), nil
 		})
 		s.f.Set([]Target{a})
 		s.run(s.f)
-		time.Sleep(2 * time.Second)
+		s.settle()
 		if r := s.force(a)["www"]; r.Outcome != Fetched || s.requests() != 2 {
 			t.Errorf("%s after %d requests; want two", r.Outcome, s.requests())
 		}
@@ -157,7 +157,7 @@ func TestForceUnpublished(t *testing.T) {
 		a := s.target("www")
 		s.f.Set([]Target{a})
 		s.run(s.f)
-		time.Sleep(time.Minute)
+		clocktest.Pass(time.Minute)
 		if r := s.force(a)["www"]; r.Outcome != Failed || r.Reason != Publish || !strings.Contains(r.Err.Error(), "no rights") {
 			t.Errorf("%+v", r)
 		}

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
@@ -104,7 +105,7 @@ func TestConcurrencyFollowsWhatAHostBears(t *testing.T) {
 			n := running.Add(1)
 			defer running.Add(-1)
 			most.Store(max(most.Load(), n))
-			time.Sleep(time.Second)
+			clocktest.Take(ctx, time.Second)
 			if trouble.Load() {
 				return nil, &responder.Failure{Reason: responder.HTTPStatus, HTTPStatus: 429, URL: r.URL}
 			}
@@ -118,20 +119,17 @@ func TestConcurrencyFollowsWhatAHostBears(t *testing.T) {
 		s.f.Set(targets)
 		s.run(s.f)
 		for _, want := range []int64{4, 8, 16, 24, 24} {
-			time.Sleep(500 * time.Millisecond)
-			synctest.Wait()
+			clocktest.Pass(500 * time.Millisecond)
 			if most.Load() != want {
 				t.Errorf("%d at a time, want %d", most.Load(), want)
 			}
-			time.Sleep(500 * time.Millisecond)
+			clocktest.Pass(500 * time.Millisecond)
 		}
 		trouble.Store(true)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		clocktest.Pass(2 * time.Second)
 		before := s.f.Counts().Turns[Failed]
 		most.Store(0)
-		time.Sleep(30 * time.Minute)
-		synctest.Wait()
+		clocktest.Pass(30 * time.Minute)
 		if most.Load() > 1 || before == 0 {
 			t.Errorf("%d at a time while a pause is asked for; %d failed before", most.Load(), before)
 		}
@@ -149,7 +147,7 @@ func TestADeadHostIsAskedOnceInAWhile(t *testing.T) {
 			target := s.target(fmt.Sprintf("c%03d", i), "http://dead.example.com")
 			s.answer(target, func(r responder.Request) (*responder.Answer, error) {
 				if dead.Load() {
-					time.Sleep(10 * time.Second)
+					clocktest.Take(t.Context(), 10*time.Second)
 					return nil, &responder.Failure{Reason: responder.Timeout, URL: r.URL, Requests: 1}
 				}
 				return s.good(target.Leaf.SerialNumber, time.Hour), nil
@@ -159,13 +157,11 @@ func TestADeadHostIsAskedOnceInAWhile(t *testing.T) {
 		other := s.target("other", "http://alive.example.com")
 		s.f.Set(append(targets, other))
 		s.run(s.f)
-		time.Sleep(15 * time.Second)
-		synctest.Wait()
+		clocktest.Pass(15 * time.Second)
 		if got := s.state(other.ID); got.Outcome != Fetched {
 			t.Errorf("the other host's: %+v", got)
 		}
-		time.Sleep(4 * time.Hour)
-		synctest.Wait()
+		clocktest.Pass(4 * time.Hour)
 		// 4 at once, then one after 1, 2, 4, ... minutes; now and then two, since
 		// the first may have begun before.
 		if n := s.requests(); n > 30 {
@@ -177,8 +173,7 @@ func TestADeadHostIsAskedOnceInAWhile(t *testing.T) {
 			}
 		}
 		dead.Store(false)
-		time.Sleep(time.Hour + time.Minute)
-		synctest.Wait()
+		clocktest.Pass(time.Hour + time.Minute)
 		for _, target := range targets {
 			if got := s.state(target.ID); got.Status != "good" {
 				t.Fatalf("state %+v", got)

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 )
 
 func TestLimitsAreTheSmallestOfAHostsTargets(t *testing.T) {
@@ -43,7 +45,7 @@ func TestALaneKeepsItsConcurrencyAndOrder(t *testing.T) {
 				most = max(most, running)
 				order = append(order, name)
 				mu.Unlock()
-				time.Sleep(time.Second)
+				clocktest.Take(t.Context(), time.Second)
 				mu.Lock()
 				running--
 				mu.Unlock()

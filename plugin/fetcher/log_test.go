@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/crypto/ocsp"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
@@ -63,22 +64,22 @@ func TestWhatIsLogged(t *testing.T) {
 		}
 		s.f.Set([]Target{a, plain, evil})
 		s.run(s.f)
-		time.Sleep(2 * time.Second)
+		s.settle()
 		want("start", "[INFO]|new response|certificate=edge/www|status=good|responder=http://ocsp.example.com",
 			"[INFO]|nothing to fetch|certificate=edge/plain|reason=no-responder",
 			"[WARN]|no new response|certificate="+evil.ID+"|reason=dns|kept=false")
 		s.f.Set([]Target{a, plain})
-		time.Sleep(5 * time.Minute)
+		clocktest.Pass(5 * time.Minute)
 		want("nothing happens")
 		s.fail(a, responder.Refused)
-		time.Sleep(50 * time.Minute)
+		clocktest.Pass(50 * time.Minute)
 		want("many failures of one kind", "[WARN]|edge/www|reason=refused|kept=true")
 		s.fail(a, responder.Timeout)
-		time.Sleep(5 * time.Minute)
+		clocktest.Pass(5 * time.Minute)
 		want("failures of another kind", "[WARN]|edge/www|reason=timeout")
 		revoked := s.respond(testca.Answer{Status: ocsp.Revoked, Serial: a.Leaf.SerialNumber, NextUpdate: time.Now().Add(24 * time.Hour)})
 		s.answer(a, func(responder.Request) (*responder.Answer, error) { return revoked, nil })
-		time.Sleep(2 * time.Hour)
+		clocktest.Pass(2 * time.Hour)
 		want("revoked", "[ERROR]|certificate is revoked|edge/www|revoked_at=|failures_before=")
 	})
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 )
 
 func TestManyHostsShareABound(t *testing.T) {
@@ -23,7 +25,7 @@ func TestManyHostsShareABound(t *testing.T) {
 			for range each {
 				l.submit(fmt.Sprint(h), job{run: func() {
 					most.Store(max(most.Load(), running.Add(1)))
-					time.Sleep(time.Second)
+					clocktest.Take(t.Context(), time.Second)
 					running.Add(-1)
 					done.Add(1)
 					if first.CompareAndSwap(false, true) {
@@ -33,8 +35,7 @@ func TestManyHostsShareABound(t *testing.T) {
 			}
 		}
 		// No host is served a second time long before each has been once.
-		time.Sleep((hosts/48 + 8) * time.Second)
-		synctest.Wait()
+		clocktest.Pass((hosts/48 + 8) * time.Second)
 		if hostsDone.Load() != hosts {
 			t.Errorf("%d of %d hosts had a turn, %d jobs are done", hostsDone.Load(), hosts, done.Load())
 		}
@@ -60,24 +61,22 @@ func TestDeadHostsLeavePlacesToOthers(t *testing.T) {
 		l.places.most = 32
 		for h := range 500 {
 			for range 8 {
-				l.submit(fmt.Sprintf("dead%d", h), job{run: func() { time.Sleep(10 * time.Second) }})
+				l.submit(fmt.Sprintf("dead%d", h), job{run: func() { clocktest.Take(t.Context(), 10*time.Second) }})
 			}
 		}
-		time.Sleep(time.Second)
-		synctest.Wait()
+		clocktest.Pass(time.Second)
 		start := time.Now()
 		var done atomic.Int64
 		for h := range 4 {
 			for range 100 {
 				l.submit(fmt.Sprintf("good%d", h), job{run: func() {
-					time.Sleep(10 * time.Millisecond)
+					clocktest.Take(t.Context(), 10*time.Millisecond)
 					done.Add(1)
 				}})
 			}
 		}
 		// 8 places are theirs: 400 jobs of 10 ms.
-		time.Sleep(time.Second)
-		synctest.Wait()
+		clocktest.Pass(time.Second)
 		if done.Load() != 400 {
 			t.Errorf("%d of 400 were done while others hang, after %v", done.Load(), time.Since(start))
 		}
@@ -92,7 +91,7 @@ func TestAnUnknownHostHasATurnBesideOneThatHangs(t *testing.T) {
 		l := newLanes(t.Context(), func(string) limit { return limit{concurrency: 128, rate: rate.Inf} })
 		l.places.most = 256
 		for range 1000 {
-			l.submit("dead", job{run: func() { time.Sleep(10 * time.Second) }})
+			l.submit("dead", job{run: func() { clocktest.Take(t.Context(), 10*time.Second) }})
 		}
 		synctest.Wait()
 		var slowest atomic.Int64
@@ -102,11 +101,10 @@ func TestAnUnknownHostHasATurnBesideOneThatHangs(t *testing.T) {
 				if waited := int64(time.Since(start)); waited > 100*int64(time.Millisecond) {
 					slowest.Store(waited)
 				}
-				time.Sleep(time.Millisecond)
+				clocktest.Take(t.Context(), time.Millisecond)
 			}})
 		}
-		time.Sleep(time.Second)
-		synctest.Wait()
+		clocktest.Pass(time.Second)
 		if waited := slowest.Load(); waited > 0 {
 			t.Errorf("an unknown host waited %v", time.Duration(waited))
 		}

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/crypto/ocsp"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
 
@@ -23,8 +24,7 @@ func TestPrompt(t *testing.T) {
 		f.ask = s.f.ask
 		f.Set([]Target{a})
 		s.run(f)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		clocktest.Pass(2 * time.Second)
 		if s.requests() != 1 {
 			t.Errorf("%d requests for a response that lives; want one at once", s.requests())
 		}
@@ -34,8 +34,7 @@ func TestPrompt(t *testing.T) {
 			t.Errorf("published %v, stored %v", published, last.Meta)
 		}
 		f.Set(nil)
-		time.Sleep(20 * time.Minute)
-		synctest.Wait()
+		clocktest.Pass(20 * time.Minute)
 		if s.requests() != 1 {
 			t.Errorf("%d requests; the target is gone", s.requests())
 		}
@@ -45,8 +44,7 @@ func TestPrompt(t *testing.T) {
 		got := len(s.memory.publications())
 		s.fail(a, "http")
 		f.Set([]Target{a})
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		clocktest.Pass(2 * time.Second)
 		if n := len(s.memory.publications()); n != got+1 {
 			t.Errorf("%d publications of what the store has; want one", n-got)
 		}

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
@@ -41,11 +42,10 @@ func TestWhoEndsSoonFindsOutForAllThatAHostIsBack(t *testing.T) {
 		s.store(near, testca.Answer{ThisUpdate: time.Now().Add(-time.Hour), NextUpdate: time.Now().Add(3 * time.Hour)})
 		s.f.Set(targets)
 		s.run(s.f)
-		time.Sleep(2*time.Hour + 40*time.Minute)
+		clocktest.Pass(2*time.Hour + 40*time.Minute)
 		dead.Store(false)
 		for range 10 * 60 {
-			time.Sleep(time.Second)
-			synctest.Wait()
+			clocktest.Pass(time.Second)
 			if s.state(near.ID).Outcome == Fetched {
 				break
 			}
@@ -53,8 +53,7 @@ func TestWhoEndsSoonFindsOutForAllThatAHostIsBack(t *testing.T) {
 		if left := s.state(near.ID); left.Outcome != Fetched {
 			t.Fatalf("not asked for though it ends in minutes: %+v", left)
 		}
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		clocktest.Pass(2 * time.Second)
 		for _, target := range targets {
 			if got := s.state(target.ID); got.Outcome != Fetched || got.Reason != "" {
 				t.Errorf("not fetched with it: %+v", got)
@@ -68,14 +67,13 @@ func TestAPausedHostIsAskedAtOnceUnderNewSettings(t *testing.T) {
 		s, targets, dead, _ := deadScene(t, "a", "b")
 		s.f.Set(targets)
 		s.run(s.f)
-		time.Sleep(2*time.Hour + time.Minute)
+		clocktest.Pass(2*time.Hour + time.Minute)
 		dead.Store(false)
 		for i := range targets {
 			targets[i].Settings.Proxy = "proxy.example.com:3128"
 		}
 		s.f.Set(targets)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		clocktest.Pass(2 * time.Second)
 		for _, target := range targets {
 			if got := s.state(target.ID); got.Outcome != Fetched {
 				t.Errorf("%+v", got)
@@ -91,11 +89,10 @@ func TestAClockThatIsSetBackStopsNothing(t *testing.T) {
 			s, targets, dead, ahead := deadScene(t, "a", "b")
 			s.f.Set(targets)
 			stop := s.run(s.f)
-			time.Sleep(10 * time.Hour)
+			clocktest.Pass(10 * time.Hour)
 			dead.Store(false)
 			ahead.Store(int64(-back))
-			time.Sleep(time.Hour + 2*time.Minute)
-			synctest.Wait()
+			clocktest.Pass(time.Hour + 2*time.Minute)
 			for _, target := range targets {
 				if got := s.state(target.ID); got.Outcome != Fetched {
 					t.Errorf("set back by %v: %+v", back, got)
@@ -104,8 +101,7 @@ func TestAClockThatIsSetBackStopsNothing(t *testing.T) {
 			// A good response is held.
 			n := s.requests()
 			ahead.Add(int64(-back))
-			time.Sleep(time.Hour + 2*time.Minute)
-			synctest.Wait()
+			clocktest.Pass(time.Hour + 2*time.Minute)
 			if s.requests() < n+len(targets) {
 				t.Errorf("set back by %v again: %d requests in an hour, want one for each", back, s.requests()-n)
 			}

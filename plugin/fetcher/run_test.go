@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/crypto/ocsp"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
@@ -28,8 +29,7 @@ func TestResponsesAreRefreshedBeforeTheyEnd(t *testing.T) {
 		stop := s.run(s.f)
 		start := time.Now()
 		for time.Since(start) < 6*time.Hour {
-			time.Sleep(10 * time.Second)
-			synctest.Wait()
+			clocktest.Pass(10 * time.Second)
 			st, ok := s.memory.stored(a.ID)
 			if !ok || !st.Meta.Until.After(time.Now()) {
 				t.Fatalf("after %v nothing valid is stored", time.Since(start))
@@ -56,8 +56,7 @@ func TestTargetsAtOnceArePublishedTogether(t *testing.T) {
 		}
 		s.f.Set(targets)
 		s.run(s.f)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		s.settle()
 		if len(s.memory.batches) != 1 || len(s.memory.batches[0]) != 20 {
 			t.Errorf("batches %v, want one with all", s.memory.batches)
 		}
@@ -75,8 +74,7 @@ func TestARestartFetchesNothingFresh(t *testing.T) {
 		s.f.c.Rand = func() float64 { return 0.5 }
 		s.f.Set([]Target{young, old, ended})
 		s.run(s.f)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		s.settle()
 		if got := s.requests(); got != 1 {
 			t.Errorf("%d requests at start, want one for what has ended", got)
 		}
@@ -94,8 +92,7 @@ func TestARestartFetchesNothingFresh(t *testing.T) {
 		if !slices.Contains(handed, young.ID) || !slices.Contains(handed, old.ID) {
 			t.Errorf("of what is stored and fresh, %v was handed to the publisher", handed)
 		}
-		time.Sleep(time.Hour)
-		synctest.Wait()
+		clocktest.Pass(time.Hour)
 		if got := s.requests(); got < 3 {
 			t.Errorf("%d requests after an hour", got)
 		}
@@ -126,8 +123,7 @@ func TestStoredResponsesAreNotBelieved(t *testing.T) {
 
 		s.f.Set([]Target{forged, foreign, lying, ahead})
 		s.run(s.f)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		s.settle()
 		for _, target := range []Target{forged, foreign, lying} {
 			st, _ := s.memory.stored(target.ID)
 			if _, err := Learn(st, target, time.Now()); err != nil {
@@ -153,15 +149,13 @@ func TestFailuresBackOffAreToldAndCleared(t *testing.T) {
 		s.fail(a, responder.Refused)
 		s.f.Set([]Target{a})
 		s.run(s.f)
-		time.Sleep(time.Second)
-		synctest.Wait()
+		s.settle()
 		trouble, ok := s.memory.trouble(a.ID)
 		if !ok || trouble.Reason != "refused" || trouble.Failures != 1 || trouble.Name != "www" || trouble.Job != "edge" {
 			t.Fatalf("trouble %+v", trouble)
 		}
 		since := trouble.Since
-		time.Sleep(12 * time.Hour)
-		synctest.Wait()
+		clocktest.Pass(12 * time.Hour)
 		// 1, 2, 4, ... 32 minutes, then an hour, all times 0.5 to 1 or 1.5.
 		if n := s.requests(); n < 12 || n > 32 {
 			t.Errorf("%d requests in 12 hours", n)
@@ -172,8 +166,7 @@ func TestFailuresBackOffAreToldAndCleared(t *testing.T) {
 		}
 		told := s.memory.told
 		s.fail(a, responder.Timeout)
-		time.Sleep(time.Hour + time.Minute)
-		synctest.Wait()
+		clocktest.Pass(time.Hour + time.Minute)
 		if trouble, _ = s.memory.trouble(a.ID); trouble.Reason != "timeout" || s.memory.told == told {
 			t.Errorf("trouble %+v, want the new reason", trouble)
 		}
@@ -181,8 +174,7 @@ func TestFailuresBackOffAreToldAndCleared(t *testing.T) {
 			t.Errorf("state %+v", got)
 		}
 		s.answer(a, nil)
-		time.Sleep(time.Hour + time.Minute)
-		synctest.Wait()
+		clocktest.Pass(time.Hour + time.Minute)
 		if _, ok := s.memory.trouble(a.ID); ok {
 			t.Error("the trouble was not cleared")
 		}
@@ -203,8 +195,7 @@ func TestTroubleThatGoesOnIsToldNowAndThen(t *testing.T) {
 		s.fail(a, responder.Reset)
 		s.f.Set([]Target{a})
 		s.run(s.f)
-		time.Sleep(time.Hour)
-		synctest.Wait()
+		clocktest.Pass(time.Hour)
 		if s.memory.told < 4 || s.memory.told > 5 || s.requests() < 100 {
 			t.Errorf("told %d times of %d failures in an hour", s.memory.told, s.requests())
 		}
@@ -218,8 +209,7 @@ func TestANewLeaderClearsTheTroubleOfTheOneBefore(t *testing.T) {
 		s.memory.troubles[a.ID] = record.Trouble{Reason: "timeout"}
 		s.f.Set([]Target{a})
 		s.run(s.f)
-		time.Sleep(time.Second)
-		synctest.Wait()
+		s.settle()
 		if _, ok := s.memory.trouble(a.ID); ok {
 			t.Error("the trouble was not cleared")
 		}
@@ -236,19 +226,16 @@ func TestAnOutageTakesNothingAway(t *testing.T) {
 		s.answer(a, long)
 		s.f.Set([]Target{a})
 		s.run(s.f)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		s.settle()
 		before, _ := s.memory.stored(a.ID)
 		s.fail(a, responder.Timeout)
-		time.Sleep(3*time.Hour + 50*time.Minute)
-		synctest.Wait()
+		clocktest.Pass(3*time.Hour + 50*time.Minute)
 		if after, _ := s.memory.stored(a.ID); after.Meta.SHA256 != before.Meta.SHA256 {
 			t.Error("the held response went away")
 		}
 		// Minutes before the end it is asked for more often than each hour.
 		s.answer(a, long)
-		time.Sleep(9 * time.Minute)
-		synctest.Wait()
+		clocktest.Pass(9 * time.Minute)
 		if after, _ := s.memory.stored(a.ID); after.Meta.SHA256 == before.Meta.SHA256 {
 			t.Errorf("not refreshed in time: %+v", s.state(a.ID))
 		}
@@ -269,8 +256,7 @@ func TestACertificateJustIssuedIsAskedForOften(t *testing.T) {
 				s.answer(a, func(responder.Request) (*responder.Answer, error) { return answer(s, a), nil })
 				s.f.Set([]Target{a})
 				s.run(s.f)
-				time.Sleep(15 * time.Minute)
-				synctest.Wait()
+				clocktest.Pass(15 * time.Minute)
 				if n := s.requests(); n < 9 {
 					t.Errorf("%d requests in the first 15 minutes", n)
 				}
@@ -278,8 +264,7 @@ func TestACertificateJustIssuedIsAskedForOften(t *testing.T) {
 					t.Errorf("state %+v", got)
 				}
 				s.answer(a, nil)
-				time.Sleep(2 * time.Minute)
-				synctest.Wait()
+				clocktest.Pass(2 * time.Minute)
 				if got := s.state(a.ID); got.Outcome != Fetched {
 					t.Errorf("state %+v", got)
 				}
@@ -301,24 +286,21 @@ func TestACertificateThatStaysUnknownIsWarnedOf(t *testing.T) {
 		})
 		s.f.Set([]Target{a})
 		s.run(s.f)
-		time.Sleep(14 * time.Minute)
-		synctest.Wait()
+		clocktest.Pass(14 * time.Minute)
 		n := s.requests()
 		if text := logged.take(); n < 9 || strings.Contains(text, "[WARN]") || strings.Count(text, "reason=unauthorized") != 1 {
 			t.Errorf("%d requests in the first minutes, and %s", n, text)
 		}
-		time.Sleep(6 * time.Minute)
-		synctest.Wait()
+		clocktest.Pass(6 * time.Minute)
 		if text := logged.take(); strings.Count(text, "[WARN]") != 1 || !strings.Contains(text, "reason=unauthorized") {
 			t.Errorf("after 20 minutes: %s", text)
 		}
 		if got := s.requests() - n; got < 3 {
 			t.Errorf("asked only %d times in the 6 minutes after", got)
 		}
-		time.Sleep(2 * time.Hour)
+		clocktest.Pass(2 * time.Hour)
 		n = s.requests()
-		time.Sleep(2 * time.Hour)
-		synctest.Wait()
+		clocktest.Pass(2 * time.Hour)
 		if got := s.requests() - n; got > 8 {
 			t.Errorf("still asked %d times in two hours", got)
 		}
@@ -343,13 +325,11 @@ func TestPublishingIsTriedAgainUntilItWorks(t *testing.T) {
 		}
 		s.f.Set([]Target{a, b, poison})
 		s.run(s.f)
-		time.Sleep(5 * time.Minute)
-		synctest.Wait()
+		clocktest.Pass(5 * time.Minute)
 		s.memory.mu.Lock()
 		down = false
 		s.memory.mu.Unlock()
-		time.Sleep(3 * time.Minute)
-		synctest.Wait()
+		clocktest.Pass(3 * time.Minute)
 		got := map[string]bool{}
 		for _, st := range s.memory.publications() {
 			got[st.ID] = true
@@ -367,8 +347,7 @@ func TestAFullDiskDoesNotStopPublishing(t *testing.T) {
 		s.memory.storeErr = errDisk
 		s.f.Set([]Target{a})
 		s.run(s.f)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		s.settle()
 		if n := len(s.memory.publications()); n != 1 {
 			t.Errorf("%d published", n)
 		}
@@ -392,16 +371,14 @@ func TestWhatCantBeReadStays(t *testing.T) {
 		s.memory.readErr = &fs.PathError{Op: "open", Path: "staples/x", Err: syscall.EMFILE}
 		s.f.Set([]Target{a})
 		s.run(s.f)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		s.settle()
 		s.memory.mu.Lock()
 		s.memory.readErr = nil
 		s.memory.mu.Unlock()
 		if st, _ := s.memory.stored(a.ID); st.Meta.SHA256 != kept.Meta.SHA256 || s.memory.replaced != 0 {
 			t.Error("a stored response that could not be read was replaced by an older one")
 		}
-		time.Sleep(time.Hour)
-		synctest.Wait()
+		clocktest.Pass(time.Hour)
 		if got := s.held(a.ID); got == nil || got.Meta.SHA256 != kept.Meta.SHA256 {
 			t.Errorf("%+v is held, want what is stored", got)
 		}
@@ -422,8 +399,7 @@ func TestWhatIsNotStoredIsKept(t *testing.T) {
 		s.f.Set([]Target{announce(t, &as, leaf, a.Settings)})
 		s.f.force([]string{a.ID}, func(Result) {}) // its first turn reads and fetches
 		s.run(s.f)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		s.settle()
 		if got := s.held(a.ID); got == nil || !got.Meta.ThisUpdate.After(now.Add(-20*time.Hour)) {
 			t.Errorf("%+v is held, want what was fetched and could not be stored", got)
 		}
@@ -437,12 +413,10 @@ func TestWhatIsNoTargetAnyMoreIsLeftAlone(t *testing.T) {
 		s.fail(a, responder.Refused)
 		s.f.Set([]Target{a, b})
 		s.run(s.f)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		s.settle()
 		s.f.Set([]Target{b})
 		n := s.requests()
-		time.Sleep(20 * time.Minute)
-		synctest.Wait()
+		clocktest.Pass(20 * time.Minute)
 		if _, told := s.memory.trouble(a.ID); told || s.requests() != n {
 			t.Errorf("trouble of a dropped target: %v; %d requests more", told, s.requests()-n)
 		}
@@ -467,14 +441,12 @@ func TestChangedSettingsCountAtOnce(t *testing.T) {
 		})
 		s.f.Set([]Target{a, b})
 		s.run(s.f)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		s.settle()
 		n := s.requests()
 		a.Settings.Responders = []string{"http://other.example.com"}
 		b.Settings.Responders = a.Settings.Responders
 		s.f.Set([]Target{a, b})
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		clocktest.Pass(2 * time.Second)
 		if got := s.state(a.ID); got.Outcome != Fetched {
 			t.Errorf("state %+v", got)
 		}
@@ -483,15 +455,13 @@ func TestChangedSettingsCountAtOnce(t *testing.T) {
 		}
 		a.Settings.Off = true
 		s.f.Set([]Target{a, b})
-		time.Sleep(3 * time.Hour)
-		synctest.Wait()
+		clocktest.Pass(3 * time.Hour)
 		if got := s.state(a.ID); got.Outcome != Off || !got.Next.IsZero() {
 			t.Errorf("state %+v", got)
 		}
 		a.Settings.Off = false
 		s.f.Set([]Target{a, b})
-		time.Sleep(time.Minute)
-		synctest.Wait()
+		clocktest.Pass(time.Minute)
 		if got := s.state(a.ID); got.Outcome != Fetched || got.Next.IsZero() {
 			t.Errorf("state %+v", got)
 		}
@@ -517,8 +487,7 @@ func TestRunEndsAndMayBeRunAgain(t *testing.T) {
 		}
 		s.f.ask = s.exchange
 		s.run(s.f)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		s.settle()
 		if got := s.state(a.ID); got.Outcome != Fetched {
 			t.Errorf("state %+v", got)
 		}

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/crypto/ocsp"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
@@ -294,6 +295,22 @@ func (s *scene) run(f *Fetcher) (stop func()) {
 	})
 	s.t.Cleanup(stop)
 	return stop
+}
+
+// settle waits in a bubble until every turn that was due is over, and what came of
+// it is handed on.
+func (s *scene) settle() {
+	s.t.Helper()
+	clocktest.Await(s.t, "all that was due is done", func() bool {
+		s.f.mu.Lock()
+		defer s.f.mu.Unlock()
+		for _, it := range s.f.items {
+			if it.busy || it.index >= 0 && !it.next.After(time.Now()) {
+				return false
+			}
+		}
+		return s.f.out.staples.empty() && s.f.out.troubles.empty()
+	})
 }
 
 // until waits for a condition, outside of synctest.

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/crypto/ocsp"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/status"
@@ -47,13 +48,12 @@ func TestASignersEndIsTheResponses(t *testing.T) {
 			held, _ := s.memory.stored(a.ID)
 			return status.FromStore(map[string]record.Meta{a.ID: held.Meta}, nil, nil, nil, time.Now()).Staples[0]
 		}
-		time.Sleep(10 * time.Second)
+		clocktest.Pass(10 * time.Second)
 		if got := state(); !got.Until.Equal(end) || got.NextUpdate.Equal(end) || got.State != status.OK {
 			t.Errorf("until %v, next update %v, %s; want the signer's end %v", got.Until, got.NextUpdate, got.State, end)
 		}
 		// Half of that life, of nextUpdate's it would be an hour (max_delay).
-		time.Sleep(time.Until(start.Add(end.Sub(start)/2 + time.Minute)))
-		synctest.Wait()
+		clocktest.Pass(time.Until(start.Add(end.Sub(start)/2 + time.Minute)))
 		mu.Lock()
 		if len(asked) < 2 || asked[1] < 17*time.Minute || asked[1] > 20*time.Minute {
 			t.Errorf("asked %v after the start; want the second time at about 20m", asked)
@@ -63,7 +63,7 @@ func TestASignersEndIsTheResponses(t *testing.T) {
 			at    time.Duration
 			state string
 		}{{31 * time.Minute, status.Ending}, {40*time.Minute - time.Second, status.Ending}, {40 * time.Minute, status.Ended}} {
-			time.Sleep(time.Until(start.Add(want.at)))
+			clocktest.Pass(time.Until(start.Add(want.at)))
 			if got := state(); got.State != want.state {
 				t.Errorf("%v after the start: %s, want %s", want.at, got.State, want.state)
 			}
@@ -71,7 +71,7 @@ func TestASignersEndIsTheResponses(t *testing.T) {
 		if got := s.requests(); got < 6 {
 			t.Errorf("%d requests; want more as the end comes near", got)
 		}
-		time.Sleep(time.Minute)
+		clocktest.Pass(time.Minute)
 		held, _ := s.memory.stored(a.ID)
 		if _, err := Learn(held, a, time.Now()); err == nil {
 			t.Error("it is believed after its end")

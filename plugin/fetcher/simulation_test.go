@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/crypto/ocsp"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
@@ -287,12 +288,10 @@ func TestAMonthOfAThousandCertificates(t *testing.T) {
 				failures += n
 			}
 		}
-		time.Sleep(30 * time.Minute)
-		synctest.Wait()
+		clocktest.Pass(30 * time.Minute)
 		p, anew := w.plan(), false
 		for hour := 1; hour <= days*24; hour++ {
-			time.Sleep(time.Hour)
-			synctest.Wait()
+			clocktest.Pass(time.Hour)
 			if err := errors.Join(w.valid(), w.kept(p, anew)); err != nil {
 				t.Fatalf("hour %d: %v", hour, err)
 			}
@@ -302,7 +301,7 @@ func TestAMonthOfAThousandCertificates(t *testing.T) {
 			}
 			if hour%(2*24) == 0 && hour < days*24 {
 				change()
-				time.Sleep(time.Minute) // nobody leads
+				clocktest.Pass(time.Minute) // nobody leads
 				stop, anew = w.lead(), true
 				synctest.Wait()
 			}

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/crypto/ocsp"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
@@ -62,7 +63,7 @@ func newCrowd(t *testing.T) *crowd {
 		c.mu.Lock()
 		c.order, c.at = append(c.order, int(q.SerialNumber.Int64())), append(c.at, time.Now())
 		c.mu.Unlock()
-		time.Sleep(20 * time.Millisecond)
+		clocktest.Take(context.Background(), 20*time.Millisecond)
 		if c.dead.Load() {
 			return nil, &responder.Failure{Reason: responder.Refused, URL: r.URL, Requests: 1}
 		}
@@ -115,8 +116,7 @@ func TestTenThousandWithNothingHeld(t *testing.T) {
 		c.targets[crowded-1].MustStaple = true
 		c.f.Set(c.targets)
 		c.run(c.f)
-		time.Sleep(time.Minute)
-		synctest.Wait()
+		clocktest.Pass(time.Minute)
 		order, most := c.asked(time.Second)
 		if len(order) != crowded || most > 225 {
 			t.Errorf("%d requests in a minute, up to %d in a second; 200 are allowed, and a burst of 20", len(order), most)
@@ -144,15 +144,13 @@ func TestTenThousandThatAreFresh(t *testing.T) {
 		})
 		c.f.Set(c.targets)
 		c.run(c.f)
-		time.Sleep(10 * time.Minute)
-		synctest.Wait()
+		clocktest.Pass(10 * time.Minute)
 		for _, target := range c.targets[:100] {
 			if st, ok := c.memory.stored(target.ID); !ok || !st.Meta.Until.After(start.Add(day)) {
 				t.Fatalf("%s ended: %+v", target.Name, c.state(target.ID))
 			}
 		}
-		time.Sleep(51 * time.Minute)
-		synctest.Wait()
+		clocktest.Pass(51 * time.Minute)
 		seen := map[int]bool{}
 		order, most := c.asked(time.Minute)
 		for _, i := range order {
@@ -176,14 +174,12 @@ func TestTenThousandAfterAnOutage(t *testing.T) {
 		c.dead.Store(true)
 		c.f.Set(c.targets)
 		c.run(c.f)
-		time.Sleep(5 * time.Hour)
-		synctest.Wait()
+		clocktest.Pass(5 * time.Hour)
 		if order, _ := c.asked(time.Second); len(order) > 600 {
 			t.Errorf("%d requests to a host that is away", len(order))
 		}
 		c.dead.Store(false)
-		time.Sleep(30 * time.Minute)
-		synctest.Wait()
+		clocktest.Pass(30 * time.Minute)
 		order, most := c.asked(time.Second)
 		if most > 225 || len(order) < crowded {
 			t.Fatalf("%d requests, up to %d in a second", len(order), most)

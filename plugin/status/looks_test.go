@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 )
 
 // However many ask for however many certificates, servers are asked seldom and
@@ -24,7 +26,7 @@ func TestLooks(t *testing.T) {
 		l := newLooks(ctx, func(context.Context, string) (Here, error) {
 			count.Add(1)
 			most.Store(max(most.Load(), at.Add(1)))
-			time.Sleep(time.Millisecond)
+			clocktest.Take(ctx, time.Millisecond)
 			at.Add(-1)
 			return Here{Node: "n"}, nil
 		})
@@ -46,7 +48,7 @@ func TestLooks(t *testing.T) {
 		if refused := everybody(1); refused > 0 || count.Load() != 1 {
 			t.Errorf("one certificate: %d looks, %d refused", count.Load(), refused)
 		}
-		time.Sleep(keepLook)
+		clocktest.Pass(keepLook)
 		count.Store(0)
 		began := time.Now()
 		if refused := everybody(10); refused > 0 || count.Load() != 10 {

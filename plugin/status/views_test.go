@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 )
 
 // Thousands who ask cost one read in two seconds, and a read that takes long
@@ -23,7 +25,7 @@ func TestOneReadForAll(t *testing.T) {
 				t.Error("two reads at a time")
 			}
 			defer going.Add(-1)
-			time.Sleep(takes)
+			clocktest.Take(t.Context(), takes)
 			return FromSnapshot(calm(), noon), nil
 		}})
 		all := func(path string) {
@@ -46,14 +48,14 @@ func TestOneReadForAll(t *testing.T) {
 		all("/v1/status")
 		all("/v1/nodes")
 		want(1)
-		time.Sleep(keepAtLeast)
+		clocktest.Pass(keepAtLeast)
 		takes = time.Second
 		all("/v1/status")
 		want(2)
-		time.Sleep(9 * time.Second)
+		clocktest.Pass(9 * time.Second)
 		all("/v1/staples/" + id("1"))
 		want(2)
-		time.Sleep(time.Second)
+		clocktest.Pass(time.Second)
 		all("/v1/status")
 		want(3)
 	})
@@ -74,11 +76,11 @@ func TestReadFails(t *testing.T) {
 				t.Errorf("%d: %.300s", w.Code, body)
 			}
 		}
-		time.Sleep(keepFailed - 1)
+		clocktest.Pass(keepFailed - 1)
 		if get(h, "/v1/nodes"); reads != 1 {
 			t.Errorf("%d reads", reads)
 		}
-		time.Sleep(time.Second)
+		clocktest.Pass(time.Second)
 		local = nil
 		for range 3 {
 			w := get(h, "/v1/nodes")
@@ -119,8 +121,7 @@ func TestAskerGoes(t *testing.T) {
 		synctest.Wait()
 		close(answer)
 		askers.Wait()
-		time.Sleep(forgetAfter)
-		synctest.Wait()
+		clocktest.Pass(forgetAfter)
 		if v.last != nil {
 			t.Error("a view that nobody asks for is kept")
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
@@ -104,8 +105,7 @@ func TestADayOfTroubleMakesAHandfulOfLines(t *testing.T) {
 				stop := b.run(src)
 				defer stop()
 				src.list <- answers
-				time.Sleep(24 * time.Hour)
-				synctest.Wait()
+				clocktest.Pass(24 * time.Hour)
 				all := log.take()
 				warnings := strings.Count(all, "[WARN]")
 				if lines := strings.Count(all, "\n"); lines != warnings || warnings < 3 || warnings > 20 {
@@ -123,8 +123,7 @@ func TestADayOfTroubleMakesAHandfulOfLines(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				time.Sleep(12 * time.Hour)
-				synctest.Wait()
+				clocktest.Pass(12 * time.Hour)
 				all = log.take()
 				for _, end := range []string{"kept in data_dir again", "can be applied again", "target works again"} {
 					if strings.Count(all, end) < 1 || strings.Count(all, end) > 2 { // a line for each reason
@@ -154,7 +153,7 @@ func TestAComplaintHasRoomForMore(t *testing.T) {
 				t.Errorf("the %d. is at %v", i, got)
 			}
 		}
-		time.Sleep(2 * time.Hour)
+		clocktest.Pass(2 * time.Hour)
 		if first, second := level(), level(); first != hclog.Warn || second != hclog.Debug {
 			t.Errorf("two hours later: %v, %v", first, second)
 		}

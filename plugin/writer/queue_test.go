@@ -4,6 +4,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 )
 
 func newTestQueue() *queue {
@@ -68,7 +70,7 @@ func TestQueuePausesGrow(t *testing.T) {
 			t.Errorf("%d tries", got)
 		}
 		q.stop()
-		time.Sleep(time.Hour)
+		clocktest.Pass(time.Hour)
 		if q.take() != nil {
 			t.Error("work after the stop")
 		}
