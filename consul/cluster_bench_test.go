@@ -179,10 +179,9 @@ func (f *simulated) has(list []record.Staple) (bool, time.Time) {
 func (s *scene) until(what string, f func() bool) {
 	s.b.Helper()
 	deadline := time.Now().Add(2 * time.Minute)
-	for !f() {
+	for look := time.Tick(2 * time.Millisecond); !f(); <-look {
 		if time.Now().After(deadline) {
 			s.b.Fatalf("%s: not within two minutes", what)
 		}
-		time.Sleep(2 * time.Millisecond)
 	}
 }

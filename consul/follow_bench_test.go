@@ -92,13 +92,13 @@ func (s *scene) followChanges(b *testing.B, ctx context.Context, t *Term, holder
 		return r
 	}
 	settled := func() {
-		for last := int64(-1); ; {
+		last := int64(-1)
+		for range time.Tick(50 * time.Millisecond) {
 			now := sum(holders).bytes + sum(others).bytes
 			if now == last {
 				return
 			}
 			last = now
-			time.Sleep(50 * time.Millisecond)
 		}
 	}
 	settled()

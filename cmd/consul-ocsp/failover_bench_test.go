@@ -34,7 +34,8 @@ func BenchmarkFailover(b *testing.B) {
 	}
 	until := func(what string, done func() bool) {
 		b.Helper()
-		for deadline := time.Now().Add(2 * time.Minute); !done(); time.Sleep(5 * time.Millisecond) {
+		deadline := time.Now().Add(2 * time.Minute)
+		for look := time.Tick(5 * time.Millisecond); !done(); <-look {
 			if time.Now().After(deadline) {
 				b.Fatal(what)
 			}
