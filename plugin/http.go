@@ -10,6 +10,7 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin/listener"
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/status"
 )
 
@@ -37,15 +38,29 @@ func (p *parts) show(ctx context.Context, block *hclconfig.HTTP) error {
 	return group.Wait()
 }
 
-// view is what Status says, read by the agent's own connections.
+// view is what Status says, read by the agent's own connections. Without Consul the
+// agent has this node's state itself, and newer than in data_dir.
 func (p *parts) view(ctx context.Context) (*status.Report, error) {
 	cfg := p.plan.Load().cfg
 	if p.consul == nil {
-		return localStatus(cfg)
+		return localStatus(cfg, p.selfNow())
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, viewTimeout, fmt.Errorf("no answer from Consul within %v", viewTimeout))
 	defer cancel()
-	return orLocal(cfg, func() (*status.Report, error) { return reportOf(ctx, p.consul, cfg) })
+	report, err := reportOf(ctx, p.consul, cfg)
+	if err != nil {
+		report = lonely(cfg, p.selfNow(), err)
+	}
+	return report, err
+}
+
+// selfNow is what this node says of itself now; nil before its certificates are read.
+func (p *parts) selfNow() *record.Node {
+	if !p.hasRead() {
+		return nil
+	}
+	n := p.node(p.self(), "")
+	return &n
 }
 
 // liveTimeout is how long the agent's loops may take to answer.

@@ -14,8 +14,9 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/store"
 )
 
-// localStatus is what data_dir and the node's own certificates say.
-func localStatus(cfg *hclconfig.Config) (*status.Report, error) {
+// localStatus is what data_dir and the node's own certificates say. node is what the
+// node's agent says of itself; nil for what it kept in data_dir.
+func localStatus(cfg *hclconfig.Config, node *record.Node) (*status.Report, error) {
 	data := store.Look(cfg.DataDir)
 	metas, err := data.Metas()
 	if err != nil {
@@ -26,11 +27,12 @@ func localStatus(cfg *hclconfig.Config) (*status.Report, error) {
 		return nil, err
 	}
 	now := time.Now()
-	// Of a node there is only what its agent kept there; without it, or where
-	// there is no agent any more, the report is shorter.
-	node, found, _ := data.Node()
-	if found && now.Sub(node.Seen) > cfg.Announce.CertificateTTL {
-		node = nil
+	if node == nil {
+		// Without it, or where there is no agent any more, the report is shorter.
+		kept, found, _ := data.Node()
+		if found && now.Sub(kept.Seen) <= cfg.Announce.CertificateTTL {
+			node = kept
+		}
 	}
 	report := status.FromStore(metas, troubles, lacking(cfg, metas, troubles, now), node, now)
 	// What can't be read, the agent says; what is kept there is a standalone one's.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/consul"
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/status"
 )
 
@@ -20,22 +21,23 @@ const statusTimeout = 10 * time.Second
 // not answer, both the error and a report from data_dir are returned.
 func Status(ctx context.Context, cfg *hclconfig.Config, logger hclog.Logger) (*status.Report, error) {
 	if cfg.Consul == nil {
-		return localStatus(cfg)
+		return localStatus(cfg, nil)
 	}
-	return orLocal(cfg, func() (*status.Report, error) { return clusterStatus(ctx, cfg, logger) })
-}
-
-// orLocal is what ask finds out; where that fails it is the error and what
-// data_dir says, with the error in it.
-func orLocal(cfg *hclconfig.Config, ask func() (*status.Report, error)) (*status.Report, error) {
-	report, err := ask()
-	if err == nil {
-		return report, nil
-	}
-	if report, _ = localStatus(cfg); report != nil {
-		report.SetError(err)
+	report, err := clusterStatus(ctx, cfg, logger)
+	if err != nil {
+		report = lonely(cfg, nil, err)
 	}
 	return report, err
+}
+
+// lonely is what this node has without the cluster, and err in it, which is why; nil
+// where it has nothing.
+func lonely(cfg *hclconfig.Config, node *record.Node, err error) *status.Report {
+	report, _ := localStatus(cfg, node)
+	if report != nil {
+		report.SetError(err)
+	}
+	return report
 }
 
 func clusterStatus(ctx context.Context, cfg *hclconfig.Config, logger hclog.Logger) (*status.Report, error) {

@@ -123,10 +123,10 @@ func TestHTTP(t *testing.T) {
 	answers(t, client, "/v1/status", 200, `"state": "revoked"`)
 
 	c.consul.Kill()
-	all += answers(t, client, "/v1/status", 200, `"source": "data_dir"`, `"error": "`, `"state": "revoked"`)
+	all += answers(t, client, "/v1/status", 200, `"source": "data_dir"`, `"error": "`, `"state": "revoked"`, `"node": "node-1"`, `"nodes_current": 1`)
 	answers(t, client, "/v1/health/live", 200)
 	all += answers(t, client, "/v1/metrics", 200, "consul_ocsp_consul_up 0\n", `consul_ocsp_staples{state="revoked",view="delivered"} 1`)
-	all += answers(t, client, "/v1/nodes", 200, `"source": "data_dir"`)
+	all += answers(t, client, "/v1/nodes", 200, `"source": "data_dir"`, `"applied": "1"`)
 	for _, secret := range []string{c.tokens["node-1"], "PRIVATE KEY"} {
 		if strings.Contains(all, secret) {
 			t.Errorf("%q is shown:\n%s", secret, all)

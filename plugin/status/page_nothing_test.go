@@ -1,7 +1,10 @@
 package status
 
 import (
+	"context"
+	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,7 +15,16 @@ import (
 func TestPageWithNothing(t *testing.T) {
 	t.Parallel()
 	now := of(fleet(0, 0, time.Now()))
-	b := open(t, served(t, now))
+	var alone atomic.Bool
+	b := open(t, served(t, now, func(o *HandlerOptions) {
+		cluster := o.Read
+		o.Read = func(ctx context.Context) (*Report, error) {
+			if alone.Load() {
+				return FromStore(nil, nil, nil, nil, time.Now()), errors.New("consul does not answer")
+			}
+			return cluster(ctx)
+		}
+	}))
 	b.run(chromedp.Navigate(b.server.URL + "/"))
 	for _, part := range []string{"timeline", "matrix", "nodes"} {
 		b.run(chromedp.Evaluate(`location.hash = "`+part+`"; 0`, nil))
@@ -42,6 +54,12 @@ func TestPageWithNothing(t *testing.T) {
 	b.until(`document.querySelector(".row")`)
 	b.until(`(([axis, ...ticks]) => ticks.length > 1 && ticks.every((t) => t.left >= axis.left && t.right <= axis.right))([...document.querySelectorAll(".crowd, .tick")].map((e) => e.getBoundingClientRect()))`)
 	b.shoot("one")
+
+	// How many nodes there are is not known here.
+	const count = `document.querySelector("nav a[href='#nodes'] small")`
+	b.until(count + `.textContent === "1"`)
+	alone.Store(true)
+	b.until(`document.querySelector(".banner")?.textContent.startsWith("What this node has alone") && !` + count)
 
 	// The agent's end is not told in a browser's words.
 	b.server.Close()

@@ -192,7 +192,7 @@ function App() {
   return html`<${Top} report=${report} error=${errors.status} now=${now} />
     <nav aria-label="Views">${Object.entries(views).map(
       ([key, name]) => html`<a key=${key} href=${"#" + key} aria-current=${view === key ? "page" : undefined}>${name}${
-        key === "nodes" && report && html` <small>${nodes.length}${troubled > 0 && html`, <b class="bad">${troubled} not ok</b>`}</small>`}</a>`)}</nav>
+        key === "nodes" && (nodes.length > 0 || report?.source === "consul") && html` <small>${nodes.length}${troubled > 0 && html`, <b class="bad">${troubled} not ok</b>`}</small>`}</a>`)}</nav>
     <main class=${view}>
       ${report && what && view !== "responders" && !staple && !node && html`<p class="banner">${missed(view, what)} <a href=${"#" + view}>Show what there is</a></p>`}
       ${!report && !errors.status && html`<p class="none">Asking the agent …</p>`}
