@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
+	"github.com/consul-ocsp/consul-ocsp/plugin/ration"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
 )
@@ -34,7 +35,7 @@ type holding struct {
 	// complained holds what was logged by job, name and reason, so that a
 	// problem makes one line.
 	complained map[[3]string]record.NodeTrouble
-	ration     ration
+	ration     ration.Lines
 	// heard is what nodes announced, by datacenter; "" is the agent's own.
 	heard    map[string]*hearing
 	excluded []string // allow-lists that were complained of
@@ -132,7 +133,7 @@ func (h *holding) trouble(job, name, reason string, err error) record.NodeTroubl
 	if !ok || t.Error != err.Error() {
 		t = record.NodeTrouble{Job: job, Name: name, Reason: reason, Error: err.Error(), Since: time.Now().UTC()}
 		h.complained[key] = t
-		level, more := h.ration.level(hclog.Warn)
+		level, more := h.ration.Level(time.Now(), hclog.Warn)
 		h.logger.Log(level, "certificate can't be stapled"+more, "job", job, "certificate", name, "reason", reason, "error", err)
 	}
 	return t

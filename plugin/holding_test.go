@@ -1,14 +1,21 @@
 package plugin
 
 import (
+	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
+	"github.com/consul-ocsp/consul-ocsp/plugin/ration"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
 
@@ -47,4 +54,26 @@ func TestHoldingKnowsItsCertificates(t *testing.T) {
 	if d := deliveries[0]; !d.MustStaple || !slices.Equal(d.Names, names) || !d.Leaf.Equal(issued.Leaf) || d.Pair == nil || d.Pair.Leaf() != d.Leaf || d.Pair.Issuer() != d.Issuer {
 		t.Errorf("the writer is told %+v", d)
 	}
+}
+
+// A folder that can't be read any more is told of by some of its certificates,
+// and once.
+func TestAThousandProblemsAreAFewLines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		h := &holding{logger: hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Info})}
+		var problems []inventory.Problem
+		for i := range 1000 {
+			problems = append(problems, inventory.Problem{Job: "edge", Name: fmt.Sprint(i), Path: "/certs", Err: errors.New("permission denied")})
+		}
+		for range 24 {
+			if got := h.complain(problems); len(got) != len(problems) {
+				t.Fatalf("%d troubles", len(got))
+			}
+			clocktest.Pass(time.Hour)
+		}
+		if n := strings.Count(log.String(), "\n"); n != ration.Most {
+			t.Errorf("%d lines", n)
+		}
+	})
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
+	"github.com/consul-ocsp/consul-ocsp/plugin/ration"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 )
 
@@ -35,7 +36,7 @@ type views struct {
 	mu         sync.Mutex
 	troubles   []record.NodeTrouble
 	discovered map[string][]string // by job: files that only HAProxy named
-	ration     ration
+	ration     ration.Lines
 }
 
 // sources are a plan's sources together with what HAProxies named.
@@ -128,7 +129,7 @@ func (p *parts) seen(found map[string][]string, troubles []record.NodeTrouble) {
 		if j := slices.IndexFunc(before, func(b record.NodeTrouble) bool { return sameTrouble(b, t) }); j >= 0 {
 			troubles[i].Since = before[j].Since
 		} else {
-			level, more := p.views.ration.level(hclog.Warn)
+			level, more := p.views.ration.Level(time.Now(), hclog.Warn)
 			p.options.Logger.Log(level, "HAProxy and the files differ"+more, "job", t.Job, "certificate", t.Name, "reason", t.Reason, "error", t.Error)
 		}
 	}

@@ -203,28 +203,6 @@ func (f *Fetcher) saysDiskWorks() {
 	}
 }
 
-// fineLines is how many lines of what went well are written at a time, and again
-// after so long: whoever has thousands of certificates gets them one day.
-const (
-	fineLines = 20
-	fineAfter = 10 * time.Minute
-)
-
-// fine is the level at which the log has news of what went well, and what it says
-// of those that follow. The caller holds mu.
-func (f *Fetcher) fine() (level hclog.Level, more string) {
-	if now := f.c.Now(); now.Sub(f.fineSince).Abs() > fineAfter {
-		f.fineSince, f.fineSaid = now, 0
-	}
-	if f.fineSaid++; f.fineSaid > fineLines {
-		return hclog.Debug, ""
-	}
-	if f.fineSaid == fineLines {
-		more = "; more of this is logged at debug level"
-	}
-	return hclog.Info, more
-}
-
 // forgetComplaints drops those about hosts that no target has. The caller holds
 // mu.
 func (f *Fetcher) forgetComplaints(limits map[string]limit) {

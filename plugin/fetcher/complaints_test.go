@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
+	"github.com/consul-ocsp/consul-ocsp/plugin/ration"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
@@ -105,7 +106,7 @@ func TestADeadResponderMakesAHandfulOfLines(t *testing.T) {
 				clocktest.Pass(2 * time.Hour)
 				all = log.take()
 				if well := fmt.Sprintf("well again: host=dead.example.com certificates=%d failed_for=", size); len(loud(all)) > 0 ||
-					size > 1 && strings.Count(all, well) != 1 || strings.Count(all, "\n") > fineLines+3 {
+					size > 1 && strings.Count(all, well) != 1 || strings.Count(all, "\n") > ration.Most+3 {
 					t.Errorf("after it is back:\n%s", all)
 				}
 			})
@@ -129,7 +130,7 @@ func TestAFullDiskMakesAHandfulOfLines(t *testing.T) {
 		if got := loud(all); len(got) != mostLines || !strings.Contains(got[2], "more failures of this kind") || !strings.Contains(got[0], "reason="+Stored) {
 			t.Errorf("%d lines:\n%s", len(got), strings.Join(got, ""))
 		}
-		if n := strings.Count(all, "\n"); n > mostLines+fineLines {
+		if n := strings.Count(all, "\n"); n > mostLines+ration.Most {
 			t.Errorf("%d lines in a day:\n%s", n, all)
 		}
 		s.memory.mu.Lock()

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/ration"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
@@ -44,9 +45,8 @@ type Fetcher struct {
 	deliveries map[string][]*delivery
 	// complaints, remarks and clocks are what was logged of responder hosts.
 	complaints map[string]*complaint
-	disk       *complaint // about data_dir; nil: none yet
-	fineSince  time.Time  // see fine
-	fineSaid   int
+	disk       *complaint   // about data_dir; nil: none yet
+	fine       ration.Lines // of what went well
 	remarks    map[string][]string
 	clocks     map[string]Clock
 }

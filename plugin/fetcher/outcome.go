@@ -33,7 +33,7 @@ func (t *turn) rest(outcome, reason string) {
 		if reason != "" {
 			args = append(args, "reason", reason)
 		}
-		level, more := t.f.fine()
+		level, more := t.f.fine.Level(t.f.c.Now(), hclog.Info)
 		t.f.c.Logger.Log(level, "nothing to fetch"+more, args...)
 	}
 	t.recovered()
@@ -82,7 +82,7 @@ func (t *turn) tell(outcome, reason string) {
 		case t.it.failing.mentioned():
 			level = hclog.Info
 		case t.hadNone && t.it.failing == nil:
-			level, more = t.f.fine()
+			level, more = t.f.fine.Level(t.f.c.Now(), hclog.Info)
 		}
 	case t.it.failing.mentioned():
 		level = hclog.Info

@@ -104,13 +104,6 @@ func (w *Writer) forget(e *entry) {
 	}
 }
 
-// fineLines is how many lines of what went well are written at a time, and again
-// after so long: each node with thousands of certificates gets them one day.
-const (
-	fineLines = 20
-	fineAfter = 10 * time.Minute
-)
-
 // fine is the level at which the log has what went well: news at info, unless
 // there are very many of them, the rest at debug; and what is said of those that
 // follow. The caller holds mu.
@@ -118,16 +111,7 @@ func (w *Writer) fine(news bool) (level hclog.Level, more string) {
 	if !news {
 		return hclog.Debug, ""
 	}
-	if now := w.now(); now.Sub(w.fineSince).Abs() > fineAfter {
-		w.fineSince, w.fineSaid = now, 0
-	}
-	if w.fineSaid++; w.fineSaid > fineLines {
-		return hclog.Debug, ""
-	}
-	if w.fineSaid == fineLines {
-		more = "; more of this is logged at debug level"
-	}
-	return hclog.Info, more
+	return w.well.Level(w.now(), hclog.Info)
 }
 
 // relieved logs that an entry is out of a trouble: for those who were told, when

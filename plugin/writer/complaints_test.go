@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
+	"github.com/consul-ocsp/consul-ocsp/plugin/ration"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
@@ -130,7 +131,7 @@ func TestADayOfTroubleMakesAHandfulOfLines(t *testing.T) {
 						t.Errorf("%q:\n%s", end, all)
 					}
 				}
-				if strings.Contains(all, "[WARN]") || strings.Count(all, "\n") > fineLines+4 {
+				if strings.Contains(all, "[WARN]") || strings.Count(all, "\n") > ration.Most+4 {
 					t.Errorf("afterwards:\n%s", all)
 				}
 			})

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/foldersync"
+	"github.com/consul-ocsp/consul-ocsp/plugin/ration"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 )
 
@@ -80,8 +81,7 @@ type Writer struct {
 	warned  map[warning]bool
 
 	complaints map[complaintKey]*complaint
-	fineSince  time.Time // see fine
-	fineSaid   int
+	well       ration.Lines // of what went well
 }
 
 // running is what goroutines of Run share.
