@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -106,6 +107,13 @@ func (c *command) complain(text string) {
 		lines[i] = printable(lines[i])
 	}
 	fmt.Fprintf(c.stderr, "consul-ocsp %s: %s\n", c.flags.Name(), strings.Join(lines, "\n  "))
+}
+
+// printJSON prints a result for programs.
+func (c *command) printJSON(v any) error {
+	out := json.NewEncoder(c.stdout)
+	out.SetIndent("", "  ")
+	return out.Encode(v)
 }
 
 // list is a flag that may be given several times.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -48,9 +47,7 @@ Example:
 			return exitUsage
 		}
 		if *asJSON {
-			out := json.NewEncoder(c.stdout)
-			out.SetIndent("", "  ")
-			if err := out.Encode(prospects); err != nil {
+			if err := c.printJSON(prospects); err != nil {
 				return c.failed(err)
 			}
 		} else {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -26,9 +25,7 @@ func statusHere(ctx context.Context, c *command, cfg *hclconfig.Config, connect 
 		return c.failed(err)
 	}
 	if asJSON {
-		out := json.NewEncoder(c.stdout)
-		out.SetIndent("", "  ")
-		err = out.Encode(list)
+		err = c.printJSON(list)
 	} else {
 		printTruths(c, list, time.Now())
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/x509"
-	"encoding/json"
 	"fmt"
 	"net"
 	"time"
@@ -93,9 +92,7 @@ func verifyServer(ctx context.Context, c *command, cfg *hclconfig.Config, o hand
 		}
 	}
 	if asJSON {
-		out := json.NewEncoder(c.stdout)
-		out.SetIndent("", "  ")
-		err = out.Encode(v)
+		err = c.printJSON(v)
 	} else {
 		err = v.print(c, o, r)
 	}

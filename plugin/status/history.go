@@ -2,9 +2,6 @@ package status
 
 import (
 	"cmp"
-	"encoding/json"
-	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -186,15 +183,4 @@ func (h *History) Sound() (found, sound bool) {
 		sound = sound && r.Verified
 	}
 	return len(h.Responses) > 0, sound
-}
-
-// WriteJSON writes the history as one indented JSON object and a newline.
-func (h *History) WriteJSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(h); err != nil {
-		return fmt.Errorf("history as JSON: %w", err)
-	}
-	return nil
 }
