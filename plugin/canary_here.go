@@ -106,7 +106,7 @@ func (p *parts) ownCanaries(mapped *plan) []canary.Own {
 func (p *parts) lookAt(ctx context.Context, mapped *plan, c inventory.Certificate, connect string) (says, why string) {
 	l := &lookout{plan: mapped, now: time.Now(), issuers: p.holding.issuers}
 	if c.Issuer == nil {
-		c.Issuer = l.issuers.kept(c.ID, c.Leaf)
+		c.Issuer = l.issuers.Kept(c.ID, c.Leaf)
 	}
 	t := l.client(ctx, c, connect)
 	return t.Says, t.Error

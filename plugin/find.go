@@ -11,6 +11,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/consul"
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
+	"github.com/consul-ocsp/consul-ocsp/plugin/issuer"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/render"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
@@ -61,8 +62,8 @@ func FindStaple(ctx context.Context, cfg *hclconfig.Config, fo FindOptions, logg
 	if c.Issuer == nil {
 		asking, cancel := context.WithTimeout(ctx, sourceTimeout)
 		defer cancel()
-		find := issuers{store: data, client: responder.New(responder.Config{})}
-		if c.Issuer, err = find.find(asking, c.Leaf, settings); err != nil {
+		find := issuer.Finder{Store: data, Client: responder.New(responder.Config{})}
+		if c.Issuer, err = find.Find(asking, c.Leaf, settings.forIssuers()); err != nil {
 			return nil, "", fmt.Errorf("%s: %w", c.Path, err)
 		}
 	}

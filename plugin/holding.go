@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
+	"github.com/consul-ocsp/consul-ocsp/plugin/issuer"
 	"github.com/consul-ocsp/consul-ocsp/plugin/ration"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
@@ -24,7 +25,7 @@ const reasonCertificate = "certificate"
 // holding is what this agent knows of certificates: those in its own files,
 // and, while it leads, those that other nodes announced.
 type holding struct {
-	issuers issuers
+	issuers issuer.Finder
 	logger  hclog.Logger
 
 	mu                       sync.Mutex
@@ -52,7 +53,7 @@ func (h *holding) take(p *plan, found []inventory.Certificate, problems []invent
 	var lacking []inventory.Certificate
 	for _, c := range found {
 		if c.Issuer == nil {
-			c.Issuer = h.issuers.kept(c.ID, c.Leaf)
+			c.Issuer = h.issuers.Kept(c.ID, c.Leaf)
 		}
 		if c.Issuer == nil {
 			lacking = append(lacking, c)
@@ -79,7 +80,7 @@ func (h *holding) complete(ctx context.Context, changed func()) bool {
 	var still, whole []inventory.Certificate
 	var troubles []record.NodeTrouble
 	for _, c := range lacking {
-		issuer, err := h.issuers.find(ctx, c.Leaf, p.fetch(c.Job, c.Name))
+		issuer, err := h.issuers.Find(ctx, c.Leaf, p.fetch(c.Job, c.Name).forIssuers())
 		if err != nil {
 			still = append(still, c)
 			troubles = append(troubles, h.trouble(c.Job, c.Name, writer.ReasonIssuerUnknown, err))

@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"consul/consultest":          {},
 	"plugin/responder":           {"plugin/staple"},
 	"plugin/handshake":           {"plugin/staple"},
+	"plugin/issuer":              {"plugin/staple", "plugin/responder"},
 	"consul":                     {"plugin/record"},
 	"plugin/store":               {"plugin/record", "plugin/regularfile", "plugin/foldersync"},
 	"plugin/inventory":           {"plugin/staple", "plugin/haproxy", "plugin/regularfile"},

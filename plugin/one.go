@@ -13,6 +13,7 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
 	"github.com/consul-ocsp/consul-ocsp/plugin/foldersync"
+	"github.com/consul-ocsp/consul-ocsp/plugin/issuer"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/regularfile"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
@@ -121,7 +122,7 @@ func oneIssuer(ctx context.Context, client *responder.Client, one FetchOne, leaf
 	if found != nil {
 		return found, nil
 	}
-	return issuers{client: client}.find(ctx, leaf, fetch{})
+	return issuer.Finder{Client: client}.Find(ctx, leaf, responder.IssuerRequest{})
 }
 
 // writeOne puts the response into the file, unless what is there stands by the

@@ -15,6 +15,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/canary"
 	"github.com/consul-ocsp/consul-ocsp/plugin/event"
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
+	"github.com/consul-ocsp/consul-ocsp/plugin/issuer"
 	"github.com/consul-ocsp/consul-ocsp/plugin/pull"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/status"
@@ -115,7 +116,7 @@ func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
 		p.metrics, p.responders = status.NewMetrics(p.sample), status.NewResponders()
 		p.lag.metrics = p.metrics
 	}
-	p.holding = &holding{issuers: issuers{store: data, client: p.client}, logger: o.Logger, plan: mapped}
+	p.holding = &holding{issuers: issuer.Finder{Store: data, Client: p.client}, logger: o.Logger, plan: mapped}
 	p.keepHistory()
 	if cfg.Consul != nil {
 		p.consul, err = connect(cfg.Consul, "", o.Logger, func(c *consul.Config) {

@@ -12,6 +12,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
 	"github.com/consul-ocsp/consul-ocsp/plugin/regularfile"
+	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
 )
@@ -155,6 +156,14 @@ func newFetch(f hclconfig.Fetch) (fetch, error) {
 		s.Responders = f.Responder
 	}
 	return fetch{settings: s, trustedIssuers: issuers, allowedAt: f.AllowedAt, history: f.History}, nil
+}
+
+// forIssuers is how issuers are downloaded.
+func (f fetch) forIssuers() responder.IssuerRequest {
+	return responder.IssuerRequest{
+		Timeout: f.settings.Timeout, Proxy: f.settings.Proxy,
+		Guard: responder.Guard{AllowPrivateAddresses: f.settings.AllowPrivateAddresses, AllowedResponders: f.settings.AllowedResponders},
+	}
 }
 
 // readCertificates reads the file of certificates that a setting names; none

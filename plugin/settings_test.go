@@ -11,6 +11,7 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
+	"github.com/consul-ocsp/consul-ocsp/plugin/issuer"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
@@ -44,9 +45,9 @@ func TestIssuersAreDownloadedThroughTheProxy(t *testing.T) {
 	}
 	client := responder.New(responder.Config{})
 	t.Cleanup(client.Close)
-	issuer, err := issuers{client: client}.find(t.Context(), below.Certificate(), f)
-	if err != nil || !issuer.Equal(root.Certificate()) {
-		t.Errorf("%v, %v", issuer, err)
+	found, err := issuer.Finder{Client: client}.Find(t.Context(), below.Certificate(), f.forIssuers())
+	if err != nil || !found.Equal(root.Certificate()) {
+		t.Errorf("%v, %v", found, err)
 	}
 }
 

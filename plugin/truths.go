@@ -15,6 +15,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/handshake"
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
+	"github.com/consul-ocsp/consul-ocsp/plugin/issuer"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/status"
 	"github.com/consul-ocsp/consul-ocsp/plugin/store"
@@ -31,7 +32,7 @@ func Compare(ctx context.Context, cfg *hclconfig.Config, id, connect string, o O
 	if err != nil {
 		return nil, err
 	}
-	look := &lookout{plan: mapped, now: time.Now(), issuers: issuers{store: store.Look(cfg.DataDir)}, connect: connect}
+	look := &lookout{plan: mapped, now: time.Now(), issuers: issuer.Finder{Store: store.Look(cfg.DataDir)}, connect: connect}
 	o.says(Progress{Doing: "reading certificates"})
 	own, _ := inventory.Read(mapped.sources) // what can't be read, others say
 	own = append(own, look.discovered(ctx, own)...)
@@ -72,7 +73,7 @@ func (p *parts) has(id string) (node string, yes bool) {
 type lookout struct {
 	plan    *plan
 	now     time.Time
-	issuers issuers
+	issuers issuer.Finder
 	connect string
 }
 
@@ -95,7 +96,7 @@ func (l *lookout) discovered(ctx context.Context, own []inventory.Certificate) [
 
 func (l *lookout) at(ctx context.Context, c inventory.Certificate) status.Truths {
 	if c.Issuer == nil {
-		c.Issuer = l.issuers.kept(c.ID, c.Leaf)
+		c.Issuer = l.issuers.Kept(c.ID, c.Leaf)
 	}
 	all := status.Truths{ID: c.ID, Job: c.Job, Name: c.Name}
 	if l.plan.cfg.Job(c.Job).WriteFiles {

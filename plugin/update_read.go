@@ -8,8 +8,9 @@ import (
 	"io/fs"
 	"slices"
 
-	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
+	"github.com/consul-ocsp/consul-ocsp/plugin/issuer"
 	"github.com/consul-ocsp/consul-ocsp/plugin/regularfile"
+	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
 
@@ -51,19 +52,18 @@ func (u *update) read(context.Context) error {
 // URL for it, and puts it first.
 func (u *update) findIssuer(ctx context.Context) error {
 	leaf := u.got.Leaf
-	issuer := staple.FindIssuer(leaf, u.got.Chain)
-	if issuer == nil {
-		found, err := issuers{client: u.client}.find(ctx, leaf, fetch{settings: fetcher.Settings{Proxy: u.Proxy}})
+	u.got.Issuer = staple.FindIssuer(leaf, u.got.Chain)
+	if u.got.Issuer == nil {
+		found, err := issuer.Finder{Client: u.client}.Find(ctx, leaf, responder.IssuerRequest{Proxy: u.Proxy})
 		if err != nil {
 			return failedAt(StageCertificate, "%s: %w", u.Certificate, err)
 		}
 		u.Tell("issuer: downloaded from %q", leaf.IssuingCertificateURL)
-		issuer = found
+		u.got.Issuer = found
 	}
-	u.got.Issuer = issuer
-	chain := []*x509.Certificate{issuer}
+	chain := []*x509.Certificate{u.got.Issuer}
 	for _, c := range u.got.Chain {
-		if !c.Equal(issuer) {
+		if !c.Equal(u.got.Issuer) {
 			chain = append(chain, c)
 		}
 	}

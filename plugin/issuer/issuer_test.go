@@ -1,4 +1,4 @@
-package plugin
+package issuer
 
 import (
 	"bytes"
@@ -67,17 +67,18 @@ func (b *behindURL) give(body []byte) { b.body.Store(&body) }
 // find looks as an agent does that was started just now.
 func (b *behindURL) find(t *testing.T, data string) (*x509.Certificate, error) {
 	t.Helper()
-	var s *store.Store
-	if data != "" {
-		var err error
-		if s, err = store.Open(data); err != nil {
-			t.Fatal(err)
-		}
-	}
 	client := responder.New(responder.Config{})
 	defer client.Close()
+	f := Finder{Client: client}
+	if data != "" {
+		s, err := store.Open(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Store = s
+	}
 	b.asked.Store(0)
-	return issuers{store: s, client: client}.find(t.Context(), b.leaf, fetch{})
+	return f.Find(t.Context(), b.leaf, responder.IssuerRequest{})
 }
 
 // want finds the issuer, after so many downloads.
