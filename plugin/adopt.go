@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/haproxytarget"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
@@ -29,12 +30,12 @@ func (p *parts) adopt(ctx context.Context) error {
 	asked := false
 	for _, job := range mapped.cfg.Jobs {
 		for _, t := range mapped.targets[job.Name] {
-			target, ok := t.(*haproxyTarget)
+			target, ok := t.(*haproxytarget.Target)
 			if !ok {
 				continue
 			}
 			asked = true
-			held, err := target.held(ctx, files, job.Name)
+			held, err := heldBy(ctx, target, files, job.Name)
 			if err != nil {
 				failures = append(failures, fmt.Errorf("job %q: %w", job.Name, err))
 				continue
@@ -54,8 +55,8 @@ func (p *parts) adopt(ctx context.Context) error {
 	return errors.Join(failures...)
 }
 
-// held are the responses that HAProxy has for a job's certificates, unverified.
-func (t *haproxyTarget) held(ctx context.Context, files []inventory.Certificate, job string) ([]record.Staple, error) {
+// heldBy are the responses that a HAProxy has for a job's certificates, unverified.
+func heldBy(ctx context.Context, t *haproxytarget.Target, files []inventory.Certificate, job string) ([]record.Staple, error) {
 	var list []record.Staple
 	asked := map[string]bool{}
 	for _, c := range files {
@@ -67,7 +68,7 @@ func (t *haproxyTarget) held(ctx context.Context, files []inventory.Certificate,
 		if err != nil {
 			continue // the writer says what is wrong with this pair
 		}
-		der, err := t.client.Response(ctx, id)
+		der, err := t.Client().Response(ctx, id)
 		if err != nil {
 			return nil, err
 		}

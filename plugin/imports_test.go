@@ -38,6 +38,7 @@ var mayImport = map[string][]string{
 	"plugin/event":               {"plugin/record", "plugin/program"},
 	"plugin/fetcher":             {"plugin/staple", "plugin/record", "plugin/responder", "plugin/ration"},
 	"plugin/writer":              {"plugin/staple", "plugin/record", "plugin/program", "plugin/foldersync", "plugin/ration"},
+	"plugin/haproxytarget":       {"plugin/staple", "plugin/record", "plugin/haproxy", "plugin/writer"},
 	"plugin/render":              {"plugin/staple", "plugin/record"},
 	"plugin/status":              {"plugin/staple", "plugin/record"},
 	"plugin/pull":                {"plugin/staple", "plugin/record"},

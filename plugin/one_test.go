@@ -16,17 +16,32 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
 
+// www is a certificate for www.example.test, with the CA that issued it.
+func www(t *testing.T) (*testca.CA, *testca.Issued) {
+	t.Helper()
+	dir := t.TempDir()
+	ca, err := testca.Init(filepath.Join(dir, "ca"), testca.InitOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	issued, err := ca.Issue([]string{"www.example.test"}, testca.IssueOptions{File: filepath.Join(dir, "www.pem")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ca, issued
+}
+
 // The one rule for which of two responses stays holds for a file that is named
 // on the command line, too.
 func TestWriteOneKeepsWhatStands(t *testing.T) {
-	r := rehearse(t)
+	ca, issued := www(t)
 	now := time.Now().Truncate(time.Second)
 	response := func(status int, age time.Duration) *staple.Facts {
-		der, err := r.ca.Respond(testca.Answer{Status: status, Serial: r.issued.Serial, ThisUpdate: now.Add(-age), NextUpdate: now.Add(time.Hour)})
+		der, err := ca.Respond(testca.Answer{Status: status, Serial: issued.Serial, ThisUpdate: now.Add(-age), NextUpdate: now.Add(time.Hour)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		facts, err := staple.Verify(der, r.issued.Leaf, r.ca.Certificate(), staple.Options{Now: now})
+		facts, err := staple.Verify(der, issued.Leaf, ca.Certificate(), staple.Options{Now: now})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,24 +63,24 @@ func TestWriteOneKeepsWhatStands(t *testing.T) {
 		if err := os.WriteFile(path, c.held, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		err := writeOne(path, c.new, r.issued.Leaf, r.ca.Certificate())
+		err := writeOne(path, c.new, issued.Leaf, ca.Certificate())
 		got, readErr := os.ReadFile(path)
 		if readErr != nil || (err == nil) != c.replaced || bytes.Equal(got, c.new.DER) != c.replaced {
 			t.Errorf("over %s: %v; want it replaced: %v", c.name, err, c.replaced)
 		}
 	}
 	folder := t.TempDir() // can't be read as a file
-	if err := writeOne(folder, response(ocsp.Good, 0), r.issued.Leaf, r.ca.Certificate()); err == nil {
+	if err := writeOne(folder, response(ocsp.Good, 0), issued.Leaf, ca.Certificate()); err == nil {
 		t.Error("what can't be read was replaced")
 	}
 }
 
 // The command asks past caches, and by the other method, as the agent does.
 func TestFetchCertificateAsksPastCaches(t *testing.T) {
-	r := rehearse(t)
+	ca, issued := www(t)
 	now := time.Now().Truncate(time.Second)
 	respond := func(age, left time.Duration) []byte {
-		der, err := r.ca.Respond(testca.Answer{Serial: r.issued.Serial, ThisUpdate: now.Add(-age), NextUpdate: now.Add(left)})
+		der, err := ca.Respond(testca.Answer{Serial: issued.Serial, ThisUpdate: now.Add(-age), NextUpdate: now.Add(left)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,7 +111,7 @@ func TestFetchCertificateAsksPastCaches(t *testing.T) {
 				w.Write(c.cached)
 			}))
 			t.Cleanup(server.Close)
-			one := FetchOne{Certificate: r.issued.Path, URL: server.URL, Out: filepath.Join(t.TempDir(), "www.ocsp")}
+			one := FetchOne{Certificate: issued.Path, URL: server.URL, Out: filepath.Join(t.TempDir(), "www.ocsp")}
 			if c.held != nil {
 				if err := os.WriteFile(one.Out, c.held, 0o644); err != nil {
 					t.Fatal(err)

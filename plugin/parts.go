@@ -15,6 +15,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/canary"
 	"github.com/consul-ocsp/consul-ocsp/plugin/event"
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
+	"github.com/consul-ocsp/consul-ocsp/plugin/haproxytarget"
 	"github.com/consul-ocsp/consul-ocsp/plugin/issuer"
 	"github.com/consul-ocsp/consul-ocsp/plugin/pull"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
@@ -130,7 +131,7 @@ func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
 		if p.outlets, err = newOutlets(cfg.Consul, o.Logger, func() { wake(p.report) }, p.listenNoMore); err != nil {
 			return nil, err
 		}
-		t.turns = &turns{client: p.consul, who: p.reloader}
+		t.turns = &haproxytarget.Turns{Cluster: p.consul, Who: p.reloader}
 		p.joint = &joint{cluster: p.consul, store: data, logger: o.Logger.Named("fallback")}
 	}
 	p.updates = &updateLog{logger: o.Logger, on: func() bool { return p.plan.Load().cfg.LogOCSPUpdate }}

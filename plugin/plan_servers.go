@@ -8,6 +8,7 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
+	"github.com/consul-ocsp/consul-ocsp/plugin/haproxytarget"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
@@ -32,7 +33,7 @@ func (s *survey) askServers(ctx context.Context) {
 			server := &surveyed{name: target.Name()}
 			s.servers[job.Name] = append(s.servers[job.Name], server)
 			switch t := target.(type) {
-			case *haproxyTarget:
+			case *haproxytarget.Target:
 				s.askHAProxy(ctx, job.Name, server, t)
 			case writer.Committer:
 				server.way = WayReload
@@ -53,12 +54,12 @@ func (s *survey) askServers(ctx context.Context) {
 	}
 }
 
-func (s *survey) askHAProxy(ctx context.Context, job string, server *surveyed, t *haproxyTarget) {
-	server.method = t.method
-	served, err := t.client.Served(ctx)
+func (s *survey) askHAProxy(ctx context.Context, job string, server *surveyed, t *haproxytarget.Target) {
+	server.method = t.Method()
+	served, err := t.Client().Served(ctx)
 	var list []string
 	if err == nil {
-		list, err = t.client.Registered(ctx)
+		list, err = t.Client().Registered(ctx)
 	}
 	if err != nil {
 		// Not running is no harm: its next start reads the files.
@@ -70,7 +71,7 @@ func (s *survey) askHAProxy(ctx context.Context, job string, server *surveyed, t
 		server.registered[id] = true
 	}
 	c := compare(served, s.own, readLeaf)
-	if t.discover {
+	if t.Discovers() {
 		s.own = append(s.own, c.found(job, served, s.own)...)
 		c.unlisted = nil
 	}

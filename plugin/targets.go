@@ -8,6 +8,7 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
+	"github.com/consul-ocsp/consul-ocsp/plugin/haproxytarget"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
 )
 
@@ -17,7 +18,7 @@ import (
 type targets struct {
 	logger hclog.Logger
 	made   map[string]writer.Target
-	turns  *turns // nil: standalone
+	turns  *haproxytarget.Turns // nil: standalone
 	// askOnly: nothing will be installed.
 	askOnly bool
 }
@@ -65,6 +66,15 @@ func (t *targets) byJob(cfg *hclconfig.Config) map[string][]writer.Target {
 	}
 	t.made = kept
 	return jobs
+}
+
+func (t *targets) haproxy(cfg *hclconfig.Config, job string, d hclconfig.DeliverHAProxy) *haproxytarget.Target {
+	return haproxytarget.New(haproxytarget.Config{
+		Name: targetName("haproxy", d.Name), Job: job, Socket: d.Socket, LockDir: cfg.LockDir,
+		Method: haproxy.Method(d.Method), Reload: d.Reload, Remove: d.OnRevoked == "remove", Discover: d.Discover, AskOnly: t.askOnly,
+		MinInterval: d.MinInterval, MaxConcurrent: d.MaxConcurrent, Turns: func() *haproxytarget.Turns { return t.turns },
+		StateDir: reloadDir(cfg), Logger: t.logger.Named("haproxy"),
+	})
 }
 
 // reloadDir is where targets note when they reloaded last.

@@ -14,6 +14,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin/handshake"
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
+	"github.com/consul-ocsp/consul-ocsp/plugin/haproxytarget"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
 	"github.com/consul-ocsp/consul-ocsp/plugin/issuer"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
@@ -82,11 +83,11 @@ func (l *lookout) discovered(ctx context.Context, own []inventory.Certificate) [
 	var list []inventory.Certificate
 	for _, job := range l.plan.cfg.Jobs {
 		for _, target := range l.plan.targets[job.Name] {
-			t, ok := target.(*haproxyTarget)
-			if !ok || !t.discover {
+			t, ok := target.(*haproxytarget.Target)
+			if !ok || !t.Discovers() {
 				continue
 			}
-			if served, err := t.client.Served(ctx); err == nil {
+			if served, err := t.Client().Served(ctx); err == nil {
 				list = append(list, compare(served, own, readLeaf).found(job.Name, served, own)...)
 			}
 		}
@@ -103,7 +104,7 @@ func (l *lookout) at(ctx context.Context, c inventory.Certificate) status.Truths
 		all.Truths = append(all.Truths, l.file(c))
 	}
 	for _, target := range l.plan.targets[c.Job] {
-		if t, ok := target.(*haproxyTarget); ok {
+		if t, ok := target.(*haproxytarget.Target); ok {
 			all.Truths = append(all.Truths, l.haproxy(ctx, c, t))
 		}
 	}
@@ -127,7 +128,7 @@ func (l *lookout) file(c inventory.Certificate) status.Truth {
 	return t
 }
 
-func (l *lookout) haproxy(ctx context.Context, c inventory.Certificate, target *haproxyTarget) status.Truth {
+func (l *lookout) haproxy(ctx context.Context, c inventory.Certificate, target *haproxytarget.Target) status.Truth {
 	t := status.Truth{Place: target.Name()}
 	if c.Issuer == nil {
 		fails(&t, errNoIssuerHere)
@@ -138,7 +139,7 @@ func (l *lookout) haproxy(ctx context.Context, c inventory.Certificate, target *
 		fails(&t, err)
 		return t
 	}
-	held, err := target.client.Held(ctx, id)
+	held, err := target.Client().Held(ctx, id)
 	switch {
 	case err != nil:
 		fails(&t, err)

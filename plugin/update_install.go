@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
+	"github.com/consul-ocsp/consul-ocsp/plugin/haproxytarget"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
@@ -95,7 +96,7 @@ func (*pushed) Epoch(context.Context) (string, error) { return "", nil }
 
 // Install pushes, and reloads where that is wanted and only a reload helps.
 func (p *pushed) Install(ctx context.Context, s writer.Staple) (writer.Outcome, error) {
-	c, err := forHAProxy(s)
+	c, err := haproxytarget.CertificateOf(s)
 	if err == nil {
 		p.out, err = p.client.Install(ctx, p.method, c)
 	}

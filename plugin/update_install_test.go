@@ -31,11 +31,11 @@ func (o onWords) Write(b []byte) (int, error) {
 // A run that is interrupted says so, wherever it was: nothing that was not written,
 // or that HAProxy was not told, is a success.
 func TestUpdateInterrupted(t *testing.T) {
-	r := rehearse(t)
-	responder := httptest.NewServer(r.ca.Responder(testca.ResponderOptions{}))
+	ca, issued := www(t)
+	responder := httptest.NewServer(ca.Responder(testca.ResponderOptions{}))
 	defer responder.Close()
-	h := haproxytest.Start(t, haproxytest.Options{Certs: []string{r.issued.Path}})
-	file := r.issued.Path + ".ocsp"
+	h := haproxytest.Start(t, haproxytest.Options{Certs: []string{issued.Path}})
+	file := issued.Path + ".ocsp"
 	for name, c := range map[string]struct {
 		at, error string
 		skip      bool
@@ -56,7 +56,7 @@ func TestUpdateInterrupted(t *testing.T) {
 			watch.do = func() {}
 		}
 		got, err := Update(ctx, UpdateOne{
-			Certificate: r.issued.Path, URL: responder.URL, Socket: h.Socket(), LockDir: filepath.Join(t.TempDir(), "lock"), SkipPush: c.skip,
+			Certificate: issued.Path, URL: responder.URL, Socket: h.Socket(), LockDir: filepath.Join(t.TempDir(), "lock"), SkipPush: c.skip,
 			Logger: hclog.New(&hclog.LoggerOptions{Output: watch}),
 			Tell:   func(format string, _ ...any) { _, _ = watch.Write([]byte(format)) },
 		})

@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
+	"github.com/consul-ocsp/consul-ocsp/plugin/haproxytarget"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
 	"github.com/consul-ocsp/consul-ocsp/plugin/ration"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
@@ -85,18 +86,18 @@ func (p *parts) lookAtServed(ctx context.Context) {
 	var troubles []record.NodeTrouble
 	for _, job := range mapped.cfg.Jobs {
 		for _, target := range mapped.targets[job.Name] {
-			t, ok := target.(*haproxyTarget)
+			t, ok := target.(*haproxytarget.Target)
 			if !ok {
 				continue
 			}
-			served, err := t.client.Served(ctx)
+			served, err := t.Client().Served(ctx)
 			if err != nil {
 				p.options.Logger.Debug("what HAProxy serves can't be compared with the files", "target", t.Name(), "error", err)
 				found[job.Name] = append(found[job.Name], p.views.known(job.Name)...)
 				continue
 			}
 			c := compare(served, own, readLeaf)
-			if t.discover {
+			if t.Discovers() {
 				found[job.Name] = append(found[job.Name], c.files(served, own)...)
 				c.unlisted = nil
 			}

@@ -1,4 +1,4 @@
-package plugin
+package haproxytarget
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/consul-ocsp/consul-ocsp/consul"
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 )
@@ -14,11 +13,20 @@ import (
 // turnTimeout bounds a question to Consul: a teller waits for it.
 const turnTimeout = 5 * time.Second
 
-// turns are a node's turns to reload among those of the cluster. A nil one
-// grants all.
-type turns struct {
-	client *consul.Client
-	who    func(context.Context) (record.Reloader, error) // instance and node
+// Cluster is where the nodes' turns are kept.
+type Cluster interface {
+	// TakeReload takes a turn for me where fewer than most others have one. stopped
+	// is the failure of another node that has to be mended first.
+	TakeReload(ctx context.Context, me record.Reloader, most int, urgent bool) (ok bool, stopped *record.ReloadFailure, err error)
+	// GiveReload ends it; failure is empty where the reload worked.
+	GiveReload(ctx context.Context, me record.Reloader, failure string) error
+}
+
+// Turns are a node's turns to reload among those of the cluster, for all its
+// targets. A nil one grants all.
+type Turns struct {
+	Cluster Cluster
+	Who     func(context.Context) (record.Reloader, error) // instance and node
 
 	mu   sync.Mutex
 	me   record.Reloader
@@ -26,7 +34,7 @@ type turns struct {
 }
 
 // complain says once, not at each question, why no turn can be had.
-func (t *turns) complain(target *haproxyTarget, err error) {
+func (t *Turns) complain(target *Target, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.said != err.Error() {
@@ -36,7 +44,7 @@ func (t *turns) complain(target *haproxyTarget, err error) {
 }
 
 // answered has the next complaint be news again.
-func (t *turns) answered() {
+func (t *Turns) answered() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.said = ""
@@ -45,7 +53,7 @@ func (t *turns) answered() {
 // take asks for a turn, and does not wait for it. done is nil if there is none
 // now; an error says why that may last. Who has a turn calls done with what came
 // of the reload.
-func (t *turns) take(ctx context.Context, target *haproxyTarget, urgent bool) (done func(error), err error) {
+func (t *Turns) take(ctx context.Context, target *Target, urgent bool) (done func(error), err error) {
 	if t == nil {
 		return func(error) {}, nil
 	}
@@ -55,7 +63,7 @@ func (t *turns) take(ctx context.Context, target *haproxyTarget, urgent bool) (d
 	me.Job, me.Target = target.job, target.name
 	ok, stopped := false, (*record.ReloadFailure)(nil)
 	if err == nil {
-		ok, stopped, err = t.client.TakeReload(ask, me, target.reload.most, urgent)
+		ok, stopped, err = t.Cluster.TakeReload(ask, me, target.reload.most, urgent)
 	}
 	if err == nil {
 		t.answered()
@@ -76,23 +84,23 @@ func (t *turns) take(ctx context.Context, target *haproxyTarget, urgent bool) (d
 }
 
 // give ends a turn, also when ctx has ended meanwhile.
-func (t *turns) give(ctx context.Context, target *haproxyTarget, me record.Reloader, failed error) {
+func (t *Turns) give(ctx context.Context, target *Target, me record.Reloader, failed error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), turnTimeout)
 	defer cancel()
 	text := ""
 	if failed != nil {
 		text = failed.Error()
 	}
-	if err := t.client.GiveReload(ctx, me, text); err != nil {
+	if err := t.Cluster.GiveReload(ctx, me, text); err != nil {
 		target.logger.Warn("the turn to reload was not given back; it ends by itself", "target", target.name, "error", err)
 	}
 }
 
-func (t *turns) self(ctx context.Context) (record.Reloader, error) {
+func (t *Turns) self(ctx context.Context) (record.Reloader, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.me.Instance == "" {
-		me, err := t.who(ctx)
+		me, err := t.Who(ctx)
 		if err != nil {
 			return me, err
 		}

@@ -1,4 +1,4 @@
-package plugin
+package haproxytarget
 
 import (
 	"context"
@@ -54,4 +54,4 @@ func (s *strictness) now(ctx context.Context) bool {
 
 // Strict reports whether HAProxy does not start with warnings; the last answer
 // counts while it is down.
-func (t *haproxyTarget) Strict(ctx context.Context) bool { return t.strict.now(ctx) }
+func (t *Target) Strict(ctx context.Context) bool { return t.strict.now(ctx) }

@@ -1,4 +1,4 @@
-package plugin
+package haproxytarget
 
 import (
 	"bytes"
@@ -34,7 +34,7 @@ type reloadRules struct {
 	most     int
 	gather   time.Duration
 	mark     string        // a file whose time is that of the last reload, kept over restarts
-	turns    func() *turns // nil: nobody to ask
+	turns    func() *Turns // nil: nobody to ask
 	now      func() time.Time
 }
 
@@ -74,7 +74,7 @@ func used(from, to, now time.Time) float64 {
 
 // await has c wait for a reload. It returns why, instead, if a reload did not
 // help already.
-func (t *haproxyTarget) await(ctx context.Context, c haproxy.Certificate, why error) error {
+func (t *Target) await(ctx context.Context, c haproxy.Certificate, why error) error {
 	held, err := t.client.Held(ctx, c.CertID)
 	if err != nil {
 		return err
@@ -97,7 +97,7 @@ func (t *haproxyTarget) await(ctx context.Context, c haproxy.Certificate, why er
 }
 
 // settle ends the wait for a certificate.
-func (t *haproxyTarget) settle(path string) {
+func (t *Target) settle(path string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.waiting, path)
@@ -105,7 +105,7 @@ func (t *haproxyTarget) settle(path string) {
 
 // Commit reloads HAProxy if something waits that presses, the last reload is
 // long enough ago, and the other nodes leave it a turn.
-func (t *haproxyTarget) Commit(ctx context.Context, last bool) (writer.Commitment, error) {
+func (t *Target) Commit(ctx context.Context, last bool) (writer.Commitment, error) {
 	urgent, due := t.due(last)
 	if !due {
 		return writer.Commitment{}, nil
@@ -152,7 +152,7 @@ type reloadFailing struct {
 
 // log says that a reload failed, where that or why is news, and the first that
 // does not.
-func (f *reloadFailing) log(t *haproxyTarget, reason string, err error) {
+func (f *reloadFailing) log(t *Target, reason string, err error) {
 	now := t.reload.now()
 	switch {
 	case err == nil && f.times > 0:
@@ -173,7 +173,7 @@ func (f *reloadFailing) log(t *haproxyTarget, reason string, err error) {
 }
 
 // due tells whether something presses, and whether it is urgent.
-func (t *haproxyTarget) due(last bool) (urgent, due bool) {
+func (t *Target) due(last bool) (urgent, due bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.reload.now()
@@ -190,13 +190,13 @@ func (t *haproxyTarget) due(last bool) (urgent, due bool) {
 }
 
 // later puts off the next question for a turn.
-func (t *haproxyTarget) later() {
+func (t *Target) later() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ask = t.reload.now().Add(askSoonest + rand.N(askLatest-askSoonest))
 }
 
-func (t *haproxyTarget) count() int {
+func (t *Target) count() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return len(t.waiting)
@@ -204,7 +204,7 @@ func (t *haproxyTarget) count() int {
 
 // check is what a reload did not bring, by path. It waits on, for another reload
 // when that presses, or for somebody who mends HAProxy's configuration.
-func (t *haproxyTarget) check(ctx context.Context) map[string]error {
+func (t *Target) check(ctx context.Context) map[string]error {
 	t.mu.Lock()
 	list := make([]*waiting, 0, len(t.waiting))
 	for _, w := range t.waiting {
@@ -228,7 +228,7 @@ func (t *haproxyTarget) check(ctx context.Context) map[string]error {
 }
 
 // reloaded is when the last reload was tried, by this process or an earlier one.
-func (t *haproxyTarget) reloaded() time.Time {
+func (t *Target) reloaded() time.Time {
 	fi, err := os.Stat(t.reload.mark)
 	if err != nil {
 		return time.Time{}
@@ -238,7 +238,7 @@ func (t *haproxyTarget) reloaded() time.Time {
 
 // note keeps the time of a reload, also of one that failed: the next would fail
 // the same way.
-func (t *haproxyTarget) note() {
+func (t *Target) note() {
 	now := t.reload.now()
 	err := os.MkdirAll(filepath.Dir(t.reload.mark), 0o700)
 	if err == nil {

@@ -1,4 +1,4 @@
-package plugin
+package haproxytarget
 
 import (
 	"bytes"
@@ -14,7 +14,6 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/consul"
 	"github.com/consul-ocsp/consul-ocsp/consul/consultest"
-	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy/haproxytest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
@@ -22,7 +21,7 @@ import (
 )
 
 // told installs s and, where that waits for it, has the step be taken.
-func told(t *testing.T, to *haproxyTarget, s writer.Staple) (how string, err error) {
+func told(t *testing.T, to *Target, s writer.Staple) (how string, err error) {
 	t.Helper()
 	out, err := to.Install(t.Context(), s)
 	if err != nil || out.How != writer.Filed {
@@ -38,7 +37,7 @@ func told(t *testing.T, to *haproxyTarget, s writer.Staple) (how string, err err
 	return writer.Reloaded, did.Wrong[s.Certificate.Path]
 }
 
-func worker(t *testing.T, to *haproxyTarget) string {
+func worker(t *testing.T, to *Target) string {
 	t.Helper()
 	e, err := to.Epoch(t.Context())
 	if err != nil {
@@ -47,7 +46,7 @@ func worker(t *testing.T, to *haproxyTarget) string {
 	return e
 }
 
-func wantTold(t *testing.T, to *haproxyTarget, s writer.Staple, want string) {
+func wantTold(t *testing.T, to *Target, s writer.Staple, want string) {
 	t.Helper()
 	if how, err := told(t, to, s); how != want || err != nil {
 		t.Fatalf("how %q, %v; want %q", how, err, want)
@@ -61,7 +60,7 @@ func TestReloadsAreFew(t *testing.T) {
 	r := rehearse(t)
 	file := r.issued.Path + ".ocsp"
 	h := haproxytest.Start(t, haproxytest.Options{Certs: []string{r.issued.Path}, MasterWorker: true})
-	to := target(t, h.MasterSocket(), "reload", func(d *hclconfig.DeliverHAProxy) { d.MinInterval = 10 * time.Minute })
+	to := target(t, h.MasterSocket(), "reload", func(c *Config) { c.MinInterval = 10 * time.Minute })
 	now := time.Now()
 	to.reload.now = func() time.Time { return now }
 	epoch := worker(t, to)
@@ -85,7 +84,7 @@ func TestReloadsAreFew(t *testing.T) {
 	gone := r.answer(t, ocsp.Revoked, 0, file)
 	wantTold(t, to, gone, writer.Filed) // min_interval
 	reloaded(false)
-	again := target(t, h.MasterSocket(), "reload", func(d *hclconfig.DeliverHAProxy) { d.MinInterval = 10 * time.Minute })
+	again := target(t, h.MasterSocket(), "reload", func(c *Config) { c.MinInterval = 10 * time.Minute })
 	again.reload.mark, again.reload.now = to.reload.mark, to.reload.now
 	if _, err := again.Install(t.Context(), gone); err != nil {
 		t.Fatal(err)
@@ -105,7 +104,7 @@ func TestReloadsAreFew(t *testing.T) {
 func TestReloadThatDoesNotHelpIsNotRepeated(t *testing.T) {
 	r, other, third := rehearse(t), rehearse(t), rehearse(t)
 	h := haproxytest.Start(t, haproxytest.Options{Certs: []string{r.issued.Path}, MasterWorker: true})
-	to := target(t, h.MasterSocket(), "auto", func(d *hclconfig.DeliverHAProxy) { d.MinInterval = 0 })
+	to := target(t, h.MasterSocket(), "auto", func(c *Config) { c.MinInterval = 0 })
 	epoch := worker(t, to)
 	served, unknown := other.staple(t, time.Minute, other.issued.Path+".ocsp"), third.staple(t, time.Minute, third.issued.Path+".ocsp")
 	for _, s := range []writer.Staple{served, unknown} {
@@ -210,7 +209,7 @@ func TestRevokedIsWithdrawnByReload(t *testing.T) {
 	file := r.issued.Path + ".ocsp"
 	r.staple(t, time.Minute, file)
 	h := haproxytest.Start(t, haproxytest.Options{Certs: []string{r.issued.Path}, MasterWorker: true})
-	to := target(t, h.MasterSocket(), "auto", func(d *hclconfig.DeliverHAProxy) { d.OnRevoked = "remove" })
+	to := target(t, h.MasterSocket(), "auto", func(c *Config) { c.Remove = true })
 	gone := r.answer(t, ocsp.Revoked, 0, "")
 	if how, err := told(t, to, gone); how != writer.Reloaded || writer.ReasonOf(err) != string(haproxy.KindRefused) {
 		t.Errorf("the file is still there: %s, %v", how, err)
@@ -234,7 +233,7 @@ func TestWithoutFileOrWayNoReload(t *testing.T) {
 	r := rehearse(t)
 	h := haproxytest.Start(t, haproxytest.Options{Certs: []string{r.issued.Path}, MasterWorker: true})
 	other := rehearse(t) // a certificate that HAProxy does not serve: only a reload could help
-	for name, to := range map[string]*haproxyTarget{
+	for name, to := range map[string]*Target{
 		"reload": target(t, h.MasterSocket(), "reload"), "auto": target(t, h.MasterSocket(), "auto"),
 	} {
 		if how, err := told(t, to, other.staple(t, 0, "")); err == nil {
@@ -242,7 +241,7 @@ func TestWithoutFileOrWayNoReload(t *testing.T) {
 		}
 	}
 	filed := other.staple(t, 0, filepath.Join(t.TempDir(), "other.ocsp"))
-	for name, to := range map[string]*haproxyTarget{
+	for name, to := range map[string]*Target{
 		"push": target(t, h.MasterSocket(), "push"), "no way": target(t, h.Socket(), "auto"),
 	} {
 		if how, err := told(t, to, filed); writer.ReasonOf(err) != string(haproxy.KindNotServed) {
@@ -260,18 +259,18 @@ func TestWithoutFileOrWayNoReload(t *testing.T) {
 // until what they have loaded is about to end.
 func TestFailedReloadStopsOtherNodes(t *testing.T) {
 	s := consultest.Start(t)
-	node := func(name string) (*haproxyTarget, *haproxytest.Process, rehearsal) {
+	node := func(name string) (*Target, *haproxytest.Process, rehearsal) {
 		client, err := consul.New(consul.Config{Address: s.Address(), Logger: hclog.NewNullLogger()})
 		if err != nil {
 			t.Fatal(err)
 		}
 		r := rehearse(t)
 		h := haproxytest.Start(t, haproxytest.Options{Certs: []string{r.issued.Path}, MasterWorker: true})
-		to := target(t, h.MasterSocket(), "reload", func(d *hclconfig.DeliverHAProxy) { d.MinInterval = 0 })
-		turn := &turns{client: client, who: func(context.Context) (record.Reloader, error) {
+		to := target(t, h.MasterSocket(), "reload", func(c *Config) { c.MinInterval = 0 })
+		turn := &Turns{Cluster: client, Who: func(context.Context) (record.Reloader, error) {
 			return record.Reloader{Instance: "i-" + name, Node: name}, nil
 		}}
-		to.reload.turns = func() *turns { return turn }
+		to.reload.turns = func() *Turns { return turn }
 		return to, h, r
 	}
 	first, h, r := node("web-1")

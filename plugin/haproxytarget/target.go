@@ -1,4 +1,7 @@
-package plugin
+// Package haproxytarget hands staples to one HAProxy, as a [writer.Target]. It
+// adds to package haproxy what is a matter of the node and of the cluster: what
+// waits for a reload, and when that may happen.
+package haproxytarget
 
 import (
 	"context"
@@ -13,25 +16,47 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
 )
 
-// haproxyTarget hands staples to one HAProxy. It adds to the client what is a
-// matter of the node and of the cluster: what waits for a reload, and when that
-// may happen. It is a [writer.Committer] and a [writer.Batch].
-type haproxyTarget struct {
+// Config is what a Target is made of.
+type Config struct {
+	Name, Job string
+	// Socket is the address of HAProxy's runtime API; LockDir is that of all who
+	// speak to it.
+	Socket, LockDir string
+	// Method is how a response gets there; Reload a command for what only a reload
+	// brings, empty: HAProxy's own way, if there is one.
+	Method haproxy.Method
+	Reload []string
+	// Remove: a revoked certificate is to be served without a staple.
+	Remove bool
+	// Discover: the certificates that it serves are the job's.
+	Discover bool
+	// AskOnly: nothing will be installed.
+	AskOnly bool
+	// MinInterval is between two reloads, MaxConcurrent how many nodes may reload
+	// at a time.
+	MinInterval   time.Duration
+	MaxConcurrent int
+	// Turns is where a reload gets its turn; it may be called at any time, and
+	// returns nil where there are no other nodes.
+	Turns func() *Turns
+	// StateDir is the folder that keeps when HAProxy was reloaded last.
+	StateDir string
+	Logger   hclog.Logger
+}
+
+// Target is one HAProxy. It is a [writer.Committer] and a [writer.Batch].
+type Target struct {
 	name, socket, job string
 	client            *haproxy.Client
 	method            haproxy.Method
-	// remove: a revoked certificate is to be served without a staple.
-	remove bool
-	// discover: the certificates that it serves are this job's.
-	discover bool
-	reload   reloadRules
-	strict   *strictness
+	remove, discover  bool
+	reload            reloadRules
+	strict            *strictness
 	// failing and unmarked are what the log knows of reloads.
 	failing  reloadFailing
 	unmarked bool
@@ -45,36 +70,40 @@ type haproxyTarget struct {
 	ask     time.Time           // not before this for a turn
 }
 
-func (t *targets) haproxy(cfg *hclconfig.Config, job string, d hclconfig.DeliverHAProxy) *haproxyTarget {
-	sum := sha1.Sum([]byte(d.Socket))
-	logger := t.logger.Named("haproxy")
-	client := haproxy.New(haproxy.Config{Socket: d.Socket, LockDir: cfg.LockDir, AskOnly: t.askOnly, Reload: d.Reload, Logger: logger})
-	return &haproxyTarget{
-		name:     targetName("haproxy", d.Name),
-		socket:   d.Socket,
-		job:      job,
-		method:   haproxy.Method(d.Method),
-		remove:   d.OnRevoked == "remove",
-		discover: d.Discover,
+// New makes a Target. Nothing is asked yet.
+func New(c Config) *Target {
+	sum := sha1.Sum([]byte(c.Socket))
+	client := haproxy.New(haproxy.Config{Socket: c.Socket, LockDir: c.LockDir, AskOnly: c.AskOnly, Reload: c.Reload, Logger: c.Logger})
+	return &Target{
+		name: c.Name, socket: c.Socket, job: c.Job, method: c.Method, remove: c.Remove, discover: c.Discover,
 		reload: reloadRules{
-			interval: d.MinInterval, most: d.MaxConcurrent, gather: reloadGather,
-			mark:  filepath.Join(reloadDir(cfg), "haproxy-"+hex.EncodeToString(sum[:8])),
-			turns: func() *turns { return t.turns }, now: time.Now,
+			interval: c.MinInterval, most: c.MaxConcurrent, gather: reloadGather,
+			mark:  filepath.Join(c.StateDir, "haproxy-"+hex.EncodeToString(sum[:8])),
+			turns: c.Turns, now: time.Now,
 		},
-		logger:  logger,
+		logger:  c.Logger,
 		strict:  newStrictness(client.Strict),
 		client:  client,
 		waiting: map[string]*waiting{},
 	}
 }
 
-// Name is "haproxy" and the target's label, if it has one.
-func (t *haproxyTarget) Name() string { return t.name }
+// Client is who speaks to the HAProxy, for questions.
+func (t *Target) Client() *haproxy.Client { return t.client }
+
+// Method is how responses get there.
+func (t *Target) Method() haproxy.Method { return t.method }
+
+// Discovers reports whether the certificates that HAProxy serves are the job's.
+func (t *Target) Discovers() bool { return t.discover }
+
+// Name is how logs and the status call it.
+func (t *Target) Name() string { return t.name }
 
 // Install has HAProxy staple s by a push. Where that can't help and the job file
 // gives a way, s waits for the reload that Commit makes for all together.
-func (t *haproxyTarget) Install(ctx context.Context, s writer.Staple) (writer.Outcome, error) {
-	c, err := forHAProxy(s)
+func (t *Target) Install(ctx context.Context, s writer.Staple) (writer.Outcome, error) {
+	c, err := CertificateOf(s)
 	if err != nil {
 		return writer.Outcome{}, err
 	}
@@ -83,7 +112,7 @@ func (t *haproxyTarget) Install(ctx context.Context, s writer.Staple) (writer.Ou
 }
 
 // outcome is what the writer is told of an installation that came to out or err.
-func (t *haproxyTarget) outcome(ctx context.Context, c haproxy.Certificate, s writer.Staple, out haproxy.Outcome, err error) (writer.Outcome, error) {
+func (t *Target) outcome(ctx context.Context, c haproxy.Certificate, s writer.Staple, out haproxy.Outcome, err error) (writer.Outcome, error) {
 	if err == nil {
 		t.settle(c.Path)
 	} else if t.helps(ctx, c, s, err) {
@@ -102,15 +131,15 @@ func (t *haproxyTarget) outcome(ctx context.Context, c haproxy.Certificate, s wr
 }
 
 // AtOnce keeps the socket free for others every so often.
-func (t *haproxyTarget) AtOnce() int { return haproxy.PushMost }
+func (t *Target) AtOnce() int { return haproxy.PushMost }
 
 // InstallAll pushes together what can be pushed, and does the others one by one.
-func (t *haproxyTarget) InstallAll(ctx context.Context, list []writer.Staple) []writer.Installed {
+func (t *Target) InstallAll(ctx context.Context, list []writer.Staple) []writer.Installed {
 	all := make([]writer.Installed, len(list))
 	var together []int
 	var certs []haproxy.Certificate
 	for i, s := range list {
-		c, err := forHAProxy(s)
+		c, err := CertificateOf(s)
 		if err == nil && !t.pushes(c) {
 			all[i].Outcome, all[i].Err = t.Install(ctx, s)
 			continue
@@ -127,12 +156,12 @@ func (t *haproxyTarget) InstallAll(ctx context.Context, list []writer.Staple) []
 }
 
 // pushes tells whether a push is the way for c.
-func (t *haproxyTarget) pushes(c haproxy.Certificate) bool {
+func (t *Target) pushes(c haproxy.Certificate) bool {
 	return !t.withdrawn(c) && t.method != haproxy.MethodReload
 }
 
 // install does what can be done without a reload.
-func (t *haproxyTarget) install(ctx context.Context, c haproxy.Certificate) (haproxy.Outcome, error) {
+func (t *Target) install(ctx context.Context, c haproxy.Certificate) (haproxy.Outcome, error) {
 	if t.pushes(c) {
 		return t.client.Install(ctx, haproxy.MethodPush, c)
 	}
@@ -141,10 +170,10 @@ func (t *haproxyTarget) install(ctx context.Context, c haproxy.Certificate) (hap
 }
 
 // withdrawn reports whether the certificate is to be served without a staple.
-func (t *haproxyTarget) withdrawn(c haproxy.Certificate) bool { return t.remove && c.Revoked }
+func (t *Target) withdrawn(c haproxy.Certificate) bool { return t.remove && c.Revoked }
 
 // asItShould is nil if HAProxy holds what only its files bring it.
-func (t *haproxyTarget) asItShould(ctx context.Context, c haproxy.Certificate) error {
+func (t *Target) asItShould(ctx context.Context, c haproxy.Certificate) error {
 	if !t.withdrawn(c) {
 		_, err := t.client.Check(ctx, c)
 		return err
@@ -159,7 +188,7 @@ func (t *haproxyTarget) asItShould(ctx context.Context, c haproxy.Certificate) e
 // helps reports whether a reload can be expected to cure what could not be
 // installed: never with push, never without a way, and not for a response that
 // is in no file, which would not be there after it.
-func (t *haproxyTarget) helps(ctx context.Context, c haproxy.Certificate, s writer.Staple, err error) bool {
+func (t *Target) helps(ctx context.Context, c haproxy.Certificate, s writer.Staple, err error) bool {
 	var e *haproxy.Error
 	if t.method == haproxy.MethodPush || !errors.As(err, &e) {
 		return false
@@ -172,7 +201,7 @@ func (t *haproxyTarget) helps(ctx context.Context, c haproxy.Certificate, s writ
 	return err == nil && can
 }
 
-func (t *haproxyTarget) fail(kind haproxy.Kind, text string) error {
+func (t *Target) fail(kind haproxy.Kind, text string) error {
 	return &haproxy.Error{Kind: kind, Socket: t.socket, Detail: text}
 }
 
@@ -182,7 +211,7 @@ func failure(err error) error {
 }
 
 // Epoch changes when HAProxy's worker does.
-func (t *haproxyTarget) Epoch(ctx context.Context) (string, error) {
+func (t *Target) Epoch(ctx context.Context) (string, error) {
 	info, err := t.client.Info(ctx)
 	if err != nil {
 		return "", err
@@ -196,8 +225,8 @@ func (t *haproxyTarget) Epoch(ctx context.Context) (string, error) {
 	return strconv.Itoa(t.epoch), nil
 }
 
-// forHAProxy is a staple in HAProxy's terms.
-func forHAProxy(s writer.Staple) (haproxy.Certificate, error) {
+// CertificateOf is a staple in the terms of package haproxy.
+func CertificateOf(s writer.Staple) (haproxy.Certificate, error) {
 	certID, err := staple.CertID(s.Certificate.Leaf, s.Certificate.Issuer)
 	if err != nil {
 		return haproxy.Certificate{}, err
