@@ -12,7 +12,7 @@
 //
 // An [Agent] runs until it is stopped. [Fetch], [Sync], [Status] and
 // [FindStaple] do one pass with the same parts and end; [Plan] and [Compare] look
-// and change nothing; [Update] and [FetchCertificate] are one pass for one
+// and change nothing. [FetchCertificate], as package restaple, is one pass for one
 // certificate, without a job file.
 //
 // What holds throughout:

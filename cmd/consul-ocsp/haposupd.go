@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
-	"github.com/consul-ocsp/consul-ocsp/plugin"
+	"github.com/consul-ocsp/consul-ocsp/plugin/restaple"
 )
 
 // haposName is the script's, and that of a link to this program.
@@ -25,7 +25,7 @@ const (
 
 // haposRun are the flags of one run.
 type haposRun struct {
-	plugin.UpdateOne
+	restaple.One
 	keepTemp, useCurl, partialChain bool
 	showVersion                     bool
 	priority, reload                string
@@ -169,7 +169,7 @@ func (h *haposRun) update(c *command, r report) int {
 		return haposInstall
 	}
 	defer kept.close()
-	one := h.UpdateOne
+	one := h.One
 	one.Version, one.TrustedFolders, one.Logger = version, h.trusted, kept.logger()
 	if h.reload != "" {
 		one.Reload = []string{"/bin/sh", "-c", h.reload}
@@ -181,7 +181,7 @@ func (h *haposRun) update(c *command, r report) int {
 			fmt.Fprintln(c.stdout, line)
 		}
 	}
-	got, err := plugin.Update(ctx, one)
+	got, err := restaple.Run(ctx, one)
 	if err := errors.Join(kept.keep(got), err); err != nil {
 		r.say(err.Error())
 	}
@@ -192,7 +192,7 @@ func (h *haposRun) update(c *command, r report) int {
 }
 
 func haposCode(err error) int {
-	var at *plugin.UpdateError
+	var at *restaple.Error
 	if err == nil {
 		return exitOK
 	}
@@ -200,13 +200,13 @@ func haposCode(err error) int {
 		return haposCertificate
 	}
 	switch at.Stage {
-	case plugin.StageNoURL:
+	case restaple.StageNoURL:
 		return haposNoURL
-	case plugin.StageForm:
+	case restaple.StageForm:
 		return haposForm
-	case plugin.StageResponse:
+	case restaple.StageResponse:
 		return haposResponse
-	case plugin.StageInstall:
+	case restaple.StageInstall:
 		return haposInstall
 	}
 	return haposCertificate // it, its chain, or the exchange

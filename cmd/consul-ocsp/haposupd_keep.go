@@ -12,7 +12,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/consul-ocsp/consul-ocsp/plugin"
+	"github.com/consul-ocsp/consul-ocsp/plugin/restaple"
 )
 
 // keptRun is the folder in which --keep-temp leaves what a run saw. One without
@@ -59,7 +59,7 @@ func (k *keptRun) logger() hclog.Logger {
 }
 
 // keep writes what there is of a run.
-func (k *keptRun) keep(got *plugin.Updated) error {
+func (k *keptRun) keep(got *restaple.Result) error {
 	if k.folder == "" || got.Leaf == nil {
 		return nil
 	}
@@ -71,7 +71,7 @@ func (k *keptRun) keep(got *plugin.Updated) error {
 }
 
 // explain writes the response in words, as the command inspect explains it.
-func (k *keptRun) explain(got *plugin.Updated) error {
+func (k *keptRun) explain(got *restaple.Result) error {
 	var text bytes.Buffer
 	c := *k.c
 	c.stdout = &text

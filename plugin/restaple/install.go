@@ -1,4 +1,4 @@
-package plugin
+package restaple
 
 import (
 	"context"
@@ -16,29 +16,29 @@ import (
 
 // install has the writer put the response into its file and tell HAProxy, by
 // the same rules as an agent: an older response never replaces a newer one.
-func (u *update) install(ctx context.Context) error {
+func (r *run) install(ctx context.Context) error {
 	var target *pushed
 	c := writer.Certificate{
-		ID: staple.ID(u.got.Leaf), Job: "hapos-upd", Name: "certificate", Path: u.Certificate,
-		Leaf: u.got.Leaf, Issuer: u.got.Issuer,
+		ID: staple.ID(r.got.Leaf), Job: "hapos-upd", Name: "certificate", Path: r.Certificate,
+		Leaf: r.got.Leaf, Issuer: r.got.Issuer,
 		// The issuer file is written even where the PEM has the issuer; but only one
 		// that a running HAProxy may lack is sent to it.
-		WriteFile: true, WriteIssuer: true, IssuerChain: u.got.Chain[1:], IssuerInPEM: slices.ContainsFunc(u.inPEM, u.got.Issuer.Equal),
-		Options: writer.Options{TrustedResponders: u.got.Signers},
+		WriteFile: true, WriteIssuer: true, IssuerChain: r.got.Chain[1:], IssuerInPEM: slices.ContainsFunc(r.inPEM, r.got.Issuer.Equal),
+		Options: writer.Options{TrustedResponders: r.got.Signers},
 	}
-	if !u.SkipPush {
+	if !r.SkipPush {
 		method := haproxy.MethodPush
-		if len(u.Reload) > 0 {
+		if len(r.Reload) > 0 {
 			method = haproxy.MethodAuto
 		}
 		target = &pushed{method: method, client: haproxy.New(haproxy.Config{
-			Socket: u.Socket, LockDir: u.LockDir, Reload: u.Reload, Logger: u.Logger,
+			Socket: r.Socket, LockDir: r.LockDir, Reload: r.Reload, Logger: r.Logger,
 		})}
 		c.Targets = []writer.Target{target}
 	}
-	w := writer.New(writer.Config{Store: noStore{}, TrustedFolders: u.TrustedFolders, Logger: u.Logger})
+	w := writer.New(writer.Config{Store: noStore{}, TrustedFolders: r.TrustedFolders, Logger: r.Logger})
 	w.Set([]writer.Certificate{c})
-	results := w.Pass(ctx, []record.Staple{{ID: c.ID, DER: u.got.Facts.DER}})
+	results := w.Pass(ctx, []record.Staple{{ID: c.ID, DER: r.got.Facts.DER}})
 	state := results[0].State
 	switch {
 	case state.Reason != "" && state.Reason != writer.ReasonWaiting:
@@ -46,19 +46,19 @@ func (u *update) install(ctx context.Context) error {
 	case !state.Filed: // by no fault of its own
 		return failedAt(StageInstall, "%s was not written: %w", state.File, interruption(ctx))
 	}
-	u.Tell("file: %s holds it", state.File)
+	r.Tell("file: %s holds it", state.File)
 	if target == nil {
-		u.Tell("HAProxy is not told")
+		r.Tell("HAProxy is not told")
 		return nil
 	}
 	switch err := target.err; {
 	case err == nil && target.out.How == "": // it was never asked
-		return failedAt(StageInstall, "HAProxy at %s was not told: %w", u.Socket, interruption(ctx))
+		return failedAt(StageInstall, "HAProxy at %s was not told: %w", r.Socket, interruption(ctx))
 	case err == nil:
-		u.got.How = string(target.out.How)
-		u.Tell("HAProxy at %s staples it: %s", u.Socket, u.got.How)
+		r.got.How = string(target.out.How)
+		r.Tell("HAProxy at %s staples it: %s", r.Socket, r.got.How)
 	case notRunning(err):
-		u.got.NotRunning = err
+		r.got.NotRunning = err
 	default:
 		return failedAt(StageInstall, "%w", err)
 	}

@@ -1,4 +1,4 @@
-package plugin
+package restaple
 
 import (
 	"context"
@@ -30,8 +30,16 @@ func (o onWords) Write(b []byte) (int, error) {
 
 // A run that is interrupted says so, wherever it was: nothing that was not written,
 // or that HAProxy was not told, is a success.
-func TestUpdateInterrupted(t *testing.T) {
-	ca, issued := www(t)
+func TestInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	ca, err := testca.Init(filepath.Join(dir, "ca"), testca.InitOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	issued, err := ca.Issue([]string{"www.example.test"}, testca.IssueOptions{File: filepath.Join(dir, "www.pem")})
+	if err != nil {
+		t.Fatal(err)
+	}
 	responder := httptest.NewServer(ca.Responder(testca.ResponderOptions{}))
 	defer responder.Close()
 	h := haproxytest.Start(t, haproxytest.Options{Certs: []string{issued.Path}})
@@ -55,13 +63,13 @@ func TestUpdateInterrupted(t *testing.T) {
 		if c.at == "" {
 			watch.do = func() {}
 		}
-		got, err := Update(ctx, UpdateOne{
+		got, err := Run(ctx, One{
 			Certificate: issued.Path, URL: responder.URL, Socket: h.Socket(), LockDir: filepath.Join(t.TempDir(), "lock"), SkipPush: c.skip,
 			Logger: hclog.New(&hclog.LoggerOptions{Output: watch}),
 			Tell:   func(format string, _ ...any) { _, _ = watch.Write([]byte(format)) },
 		})
 		interrupt()
-		var at *UpdateError
+		var at *Error
 		if (err != nil) != (c.error != "") || err != nil && (!errors.As(err, &at) || at.Stage != StageInstall || !strings.Contains(err.Error(), c.error)) {
 			t.Errorf("interrupted %s: %v; want %q", name, err, c.error)
 		}

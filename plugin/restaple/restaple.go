@@ -1,4 +1,7 @@
-package plugin
+// Package restaple renews the staple of one certificate, once and without a job
+// file: it fetches and verifies a response, writes the .issuer and .ocsp files, and
+// has one HAProxy staple it.
+package restaple
 
 import (
 	"context"
@@ -14,9 +17,8 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
 
-// UpdateOne is one run for one certificate, without a job file: fetch, verify,
-// write its .issuer and .ocsp, and have one HAProxy staple it.
-type UpdateOne struct {
+// One says what to do for one certificate.
+type One struct {
 	// Certificate is the PEM that HAProxy loads. A <Certificate>.issuer beside it
 	// counts before the chain in it.
 	Certificate string
@@ -44,8 +46,8 @@ type UpdateOne struct {
 	Tell func(format string, args ...any)
 }
 
-// Updated is how far a run came; what it did not come to is zero.
-type Updated struct {
+// Result is how far a run came; what it did not come to is zero.
+type Result struct {
 	Leaf, Issuer *x509.Certificate
 	Chain        []*x509.Certificate // the issuer, then the further ones at hand
 	Signers      []*x509.Certificate // trusted besides the issuer's own
@@ -72,67 +74,67 @@ const (
 	StageInstall     Stage = "install"     // the file, the socket, or HAProxy's no
 )
 
-// UpdateError says where a run failed.
-type UpdateError struct {
+// Error says where a run failed.
+type Error struct {
 	Stage Stage
 	Err   error
 }
 
-func (e *UpdateError) Error() string { return e.Err.Error() }
-func (e *UpdateError) Unwrap() error { return e.Err }
+func (e *Error) Error() string { return e.Err.Error() }
+func (e *Error) Unwrap() error { return e.Err }
 
 func failedAt(s Stage, format string, args ...any) error {
-	return &UpdateError{Stage: s, Err: fmt.Errorf(format, args...)}
+	return &Error{Stage: s, Err: fmt.Errorf(format, args...)}
 }
 
-// update is one run.
-type update struct {
-	UpdateOne
+// run is one under way.
+type run struct {
+	One
 	client *responder.Client
 	inPEM  []*x509.Certificate // the chain that HAProxy has loaded, too
-	got    Updated
+	got    Result
 }
 
-// Update does the run. Its error is an *UpdateError; what was found until then
-// is returned beside it.
-func Update(ctx context.Context, one UpdateOne) (*Updated, error) {
+// Run does it. Its error is an *[Error]; what was found until then is returned
+// beside it.
+func Run(ctx context.Context, one One) (*Result, error) {
 	if one.Tell == nil {
 		one.Tell = func(string, ...any) {}
 	}
 	if one.Logger == nil {
 		one.Logger = hclog.NewNullLogger()
 	}
-	u := &update{UpdateOne: one, client: responder.New(responder.Config{UserAgent: "consul-ocsp/" + one.Version})}
-	defer u.client.Close()
-	return &u.got, u.run(ctx)
+	r := &run{One: one, client: responder.New(responder.Config{UserAgent: "consul-ocsp/" + one.Version})}
+	defer r.client.Close()
+	return &r.got, r.steps(ctx)
 }
 
-func (u *update) run(ctx context.Context) error {
-	path, err := filepath.Abs(u.Certificate)
+func (r *run) steps(ctx context.Context) error {
+	path, err := filepath.Abs(r.Certificate)
 	if err != nil {
 		return failedAt(StageCertificate, "%w", err)
 	}
-	u.Certificate = path
-	for _, step := range []func(context.Context) error{u.read, u.findIssuer, u.findSigners, u.ask, u.judge} {
+	r.Certificate = path
+	for _, step := range []func(context.Context) error{r.read, r.findIssuer, r.findSigners, r.ask, r.judge} {
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
-	if u.DryRun {
-		u.Tell("dry run: nothing is written, and HAProxy is told nothing")
+	if r.DryRun {
+		r.Tell("dry run: nothing is written, and HAProxy is told nothing")
 		return nil
 	}
-	return u.install(ctx)
+	return r.install(ctx)
 }
 
 // judge refuses what is verified and must not be stapled.
-func (u *update) judge(context.Context) error {
-	f := u.got.Facts
+func (r *run) judge(context.Context) error {
+	f := r.got.Facts
 	switch {
 	case f.Status == staple.Unknown:
-		return failedAt(StageResponse, "%s: the responder does not know the certificate (status unknown)", u.Certificate)
-	case f.Status != staple.Good && u.GoodOnly:
-		return failedAt(StageResponse, "%s: the status is %s, and only good is wanted", u.Certificate, f.Status)
+		return failedAt(StageResponse, "%s: the responder does not know the certificate (status unknown)", r.Certificate)
+	case f.Status != staple.Good && r.GoodOnly:
+		return failedAt(StageResponse, "%s: the status is %s, and only good is wanted", r.Certificate, f.Status)
 	}
 	err := f.FitsHAProxy(time.Now())
 	var refusal *staple.Refusal
@@ -140,7 +142,7 @@ func (u *update) judge(context.Context) error {
 		return nil // the file is good for it
 	}
 	if err != nil {
-		return failedAt(StageResponse, "%s: %w", u.Certificate, err)
+		return failedAt(StageResponse, "%s: %w", r.Certificate, err)
 	}
 	return nil
 }
