@@ -93,27 +93,13 @@ func (p *plan) named(fo FindOptions) (inventory.Certificate, error) {
 	}
 	for _, p := range problems {
 		if fo.Name != "" && p.Job+"/"+p.Name == fo.Name {
-			return inventory.Certificate{}, withPath(p)
+			return inventory.Certificate{}, p.InFile()
 		}
 	}
 	if fo.Name != "" {
 		return inventory.Certificate{}, fmt.Errorf("the job file has no certificate %q (job/name)", fo.Name)
 	}
-	return readCertificate(path)
-}
-
-// readCertificate is a certificate that no job names.
-func readCertificate(path string) (inventory.Certificate, error) {
-	found, problems := inventory.Read([]inventory.Source{{
-		Job: "file", Certificates: []inventory.Single{{Name: "certificate", Path: path}},
-	}})
-	if len(problems) > 0 {
-		return inventory.Certificate{}, withPath(problems[0])
-	}
-	if len(found) == 0 {
-		return inventory.Certificate{}, fmt.Errorf("%s: no certificate", path)
-	}
-	return found[0], nil
+	return inventory.ReadFile(path)
 }
 
 // fromStore is what data_dir has, unverified.

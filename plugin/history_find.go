@@ -30,7 +30,7 @@ func FindHistory(cfg *hclconfig.Config, name string) (id string, err error) {
 		return digits, nil
 	}
 	if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
-		c, err := readCertificate(name)
+		c, err := inventory.ReadFile(name)
 		return c.ID, err
 	}
 	mapped, err := newPlan(cfg, &targets{logger: hclog.NewNullLogger()})

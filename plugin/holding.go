@@ -2,7 +2,6 @@ package plugin
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -112,13 +111,10 @@ func sameCertificates(a, b []inventory.Certificate) bool {
 func (h *holding) complain(problems []inventory.Problem) []record.NodeTrouble {
 	var troubles []record.NodeTrouble
 	for _, p := range problems {
-		troubles = append(troubles, h.trouble(p.Job, p.Name, reasonCertificate, withPath(p)))
+		troubles = append(troubles, h.trouble(p.Job, p.Name, reasonCertificate, p.InFile()))
 	}
 	return troubles
 }
-
-// withPath is a problem of a job and name that are said otherwise.
-func withPath(p inventory.Problem) error { return fmt.Errorf("%s: %w", p.Path, p.Err) }
 
 func (h *holding) trouble(job, name, reason string, err error) record.NodeTrouble {
 	h.mu.Lock()

@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	"plugin/store":               {"plugin/record", "plugin/regularfile", "plugin/foldersync"},
 	"plugin/inventory":           {"plugin/staple", "plugin/haproxy", "plugin/regularfile"},
 	"plugin/canary":              {"plugin/record", "plugin/program"},
+	"plugin/served":              {"plugin/record", "plugin/haproxy", "plugin/inventory"},
 	"plugin/event":               {"plugin/record", "plugin/program"},
 	"plugin/fetcher":             {"plugin/staple", "plugin/record", "plugin/responder", "plugin/ration"},
 	"plugin/writer":              {"plugin/staple", "plugin/record", "plugin/program", "plugin/foldersync", "plugin/ration"},

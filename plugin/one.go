@@ -13,6 +13,7 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
 	"github.com/consul-ocsp/consul-ocsp/plugin/foldersync"
+	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
 	"github.com/consul-ocsp/consul-ocsp/plugin/issuer"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/regularfile"
@@ -41,7 +42,7 @@ var ErrNotApplicable = errors.New("no responder's URL")
 // older over something newer. A certificate without a responder is
 // ErrNotApplicable.
 func FetchCertificate(ctx context.Context, one FetchOne, version string) (*staple.Facts, error) {
-	c, err := readCertificate(one.Certificate)
+	c, err := inventory.ReadFile(one.Certificate)
 	if err != nil {
 		return nil, err
 	}

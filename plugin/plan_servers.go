@@ -10,6 +10,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxytarget"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
+	"github.com/consul-ocsp/consul-ocsp/plugin/served"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
 )
@@ -56,26 +57,25 @@ func (s *survey) askServers(ctx context.Context) {
 
 func (s *survey) askHAProxy(ctx context.Context, job string, server *surveyed, t *haproxytarget.Target) {
 	server.method = t.Method()
-	served, err := t.Client().Served(ctx)
-	var list []string
+	list, err := t.Client().Served(ctx)
+	var registered []string
 	if err == nil {
-		list, err = t.Client().Registered(ctx)
+		registered, err = t.Client().Registered(ctx)
 	}
 	if err != nil {
 		// Not running is no harm: its next start reads the files.
 		s.remark(haproxy.KindOf(err) != haproxy.KindSocket, "job %q: %s: %v", job, t.Name(), err)
 		return
 	}
-	server.running, server.served, server.registered = true, served, map[string]bool{}
-	for _, id := range list {
+	server.running, server.served, server.registered = true, list, map[string]bool{}
+	for _, id := range registered {
 		server.registered[id] = true
 	}
-	c := compare(served, s.own, readLeaf)
+	c := served.Compare(list, s.own)
 	if t.Discovers() {
-		s.own = append(s.own, c.found(job, served, s.own)...)
-		c.unlisted = nil
+		s.own = append(s.own, served.Found(job, list, s.own)...)
 	}
-	for _, trouble := range c.troubles(job, t.Name()) {
+	for _, trouble := range c.Troubles(job, t.Name(), t.Discovers()) {
 		s.remark(false, "job %q: %s: %s", job, t.Name(), trouble.Error)
 	}
 }
@@ -112,7 +112,7 @@ func (v *surveyed) reach(c inventory.Certificate, p *Prospect) Reach {
 		r.Way = WayFile
 		return r
 	}
-	print := fingerprintOf(c)
+	print := served.Fingerprint(c)
 	for _, s := range v.served {
 		if s.SHA1 == print {
 			r.Names = append(r.Names, s.Name)

@@ -5,6 +5,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
+	"github.com/consul-ocsp/consul-ocsp/plugin/served"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/status"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
@@ -35,8 +36,8 @@ func Reasons() []ReasonMeaning {
 	add(reasonDatacenter, "another datacenter of the job file can't be published to now")
 	add(ReasonFallback, "the cluster does not fetch, so the node does for its own certificates")
 	add(ReasonHistory, "what is to be kept as evidence can't be written")
-	add(reasonUnlisted, "HAProxy serves a certificate that no job names")
-	add(reasonOtherBytes, "HAProxy has loaded other bytes than the file holds")
+	add(served.ReasonUnlisted, "HAProxy serves a certificate that no job names")
+	add(served.ReasonOtherBytes, "HAProxy has loaded other bytes than the file holds")
 	add(fetcher.Off, "fetching is switched off")
 	for _, m := range fetcher.Reasons() {
 		add(m.Reason, m.Meaning)

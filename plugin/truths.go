@@ -17,6 +17,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxytarget"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
 	"github.com/consul-ocsp/consul-ocsp/plugin/issuer"
+	"github.com/consul-ocsp/consul-ocsp/plugin/served"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/status"
 	"github.com/consul-ocsp/consul-ocsp/plugin/store"
@@ -87,8 +88,8 @@ func (l *lookout) discovered(ctx context.Context, own []inventory.Certificate) [
 			if !ok || !t.Discovers() {
 				continue
 			}
-			if served, err := t.Client().Served(ctx); err == nil {
-				list = append(list, compare(served, own, readLeaf).found(job.Name, served, own)...)
+			if loaded, err := t.Client().Served(ctx); err == nil {
+				list = append(list, served.Found(job.Name, loaded, own)...)
 			}
 		}
 	}

@@ -2,10 +2,6 @@ package plugin
 
 import (
 	"context"
-	"crypto/sha1"
-	"encoding/hex"
-	"errors"
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -14,17 +10,11 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxytarget"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
 	"github.com/consul-ocsp/consul-ocsp/plugin/ration"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
-)
-
-// The words for what a HAProxy serves and this node's files don't explain.
-const (
-	reasonUnlisted   = "unlisted"
-	reasonOtherBytes = "other-bytes"
+	"github.com/consul-ocsp/consul-ocsp/plugin/served"
 )
 
 // viewsInterval is how often what HAProxies serve is compared with the files,
@@ -90,18 +80,16 @@ func (p *parts) lookAtServed(ctx context.Context) {
 			if !ok {
 				continue
 			}
-			served, err := t.Client().Served(ctx)
+			list, err := t.Client().Served(ctx)
 			if err != nil {
 				p.options.Logger.Debug("what HAProxy serves can't be compared with the files", "target", t.Name(), "error", err)
 				found[job.Name] = append(found[job.Name], p.views.known(job.Name)...)
 				continue
 			}
-			c := compare(served, own, readLeaf)
 			if t.Discovers() {
-				found[job.Name] = append(found[job.Name], c.files(served, own)...)
-				c.unlisted = nil
+				found[job.Name] = append(found[job.Name], served.Files(list, own)...)
 			}
-			troubles = append(troubles, c.troubles(job.Name, t.Name())...)
+			troubles = append(troubles, served.Compare(list, own).Troubles(job.Name, t.Name(), t.Discovers())...)
 		}
 	}
 	if ctx.Err() == nil {
@@ -148,106 +136,4 @@ func (p *parts) seen(found map[string][]string, troubles []record.NodeTrouble) {
 func sameTrouble(a, b record.NodeTrouble) bool {
 	a.Since, b.Since = time.Time{}, time.Time{}
 	return a == b
-}
-
-// comparison is how what one HAProxy serves differs from the files.
-type comparison struct {
-	unlisted []haproxy.Served // which no job names
-	unknown  map[string]error // likewise, and why their files can't be looked at, by HAProxy's name
-	changed  map[string]inventory.Certificate
-}
-
-// compare looks for certificates that HAProxy serves and that are in no file of
-// the jobs. Those for which no CA answers are nobody's business. leaf reads a
-// file's certificate.
-func compare(served []haproxy.Served, own []inventory.Certificate, leaf func(string) (inventory.Certificate, error)) comparison {
-	c := comparison{changed: map[string]inventory.Certificate{}, unknown: map[string]error{}}
-	prints, paths := map[string]bool{}, map[string]inventory.Certificate{}
-	for _, o := range own {
-		prints[fingerprintOf(o)] = true
-		paths[o.Path] = o
-	}
-	for _, s := range served {
-		if prints[s.SHA1] {
-			continue
-		}
-		for _, path := range []string{s.Name, s.File} {
-			if o, ok := paths[path]; ok {
-				c.changed[s.Name] = o
-			}
-		}
-		if _, ok := c.changed[s.Name]; ok {
-			continue
-		}
-		switch cert, err := leaf(s.File); {
-		case err != nil:
-			c.unknown[s.Name] = err
-		case cert.MustStaple || len(cert.Leaf.OCSPServer) > 0:
-			c.unlisted = append(c.unlisted, s)
-		}
-	}
-	return c
-}
-
-// files are those of certificates that a job does not name, and that are what
-// HAProxy has loaded.
-func (c comparison) files(served []haproxy.Served, own []inventory.Certificate) []string {
-	named := map[string]bool{}
-	for _, o := range own {
-		named[o.Path] = !o.Discovered
-	}
-	var files []string
-	for _, s := range served {
-		if s.File == "" || named[s.File] {
-			continue
-		}
-		if cert, err := readLeaf(s.File); err == nil && (cert.MustStaple || len(cert.Leaf.OCSPServer) > 0) {
-			files = append(files, s.File)
-		}
-	}
-	return files
-}
-
-// found are the certificates in those files, as ones of the job.
-func (c comparison) found(job string, served []haproxy.Served, own []inventory.Certificate) []inventory.Certificate {
-	var list []inventory.Certificate
-	for _, file := range c.files(served, own) {
-		if cert, err := readLeaf(file); err == nil {
-			cert.Job, cert.Discovered = job, true
-			list = append(list, cert)
-		}
-	}
-	return list
-}
-
-func (c comparison) troubles(job, target string) []record.NodeTrouble {
-	var list []record.NodeTrouble
-	now := time.Now().UTC()
-	for _, s := range c.unlisted {
-		list = append(list, record.NodeTrouble{Job: job, Target: target, Reason: reasonUnlisted, Since: now,
-			Error: fmt.Sprintf("HAProxy serves %s, which no job names and nobody staples: add it, or set discover = true", s.Name)})
-	}
-	for _, name := range slices.Sorted(maps.Keys(c.unknown)) {
-		list = append(list, record.NodeTrouble{Job: job, Target: target, Reason: reasonUnlisted, Since: now,
-			Error: fmt.Sprintf("HAProxy serves %s, which no job names, or which has changed in its file; that can't be looked at (%v): name it, as by haproxy_config, or reload", name, c.unknown[name])})
-	}
-	for _, name := range slices.Sorted(maps.Keys(c.changed)) {
-		o := c.changed[name]
-		list = append(list, record.NodeTrouble{ID: o.ID, Job: o.Job, Name: o.Name, Target: target, Reason: reasonOtherBytes, Since: now,
-			Error: fmt.Sprintf("HAProxy serves %s as it was before the file changed: reload it", name)})
-	}
-	return list
-}
-
-// readLeaf reads a certificate that no job names.
-func readLeaf(path string) (inventory.Certificate, error) {
-	if path == "" {
-		return inventory.Certificate{}, errors.New("HAProxy does not say where it is from")
-	}
-	return readCertificate(path)
-}
-
-func fingerprintOf(c inventory.Certificate) string {
-	sum := sha1.Sum(c.Leaf.Raw)
-	return hex.EncodeToString(sum[:])
 }

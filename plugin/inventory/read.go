@@ -18,6 +18,18 @@ func Read(sources []Source) ([]Certificate, []Problem) {
 	return r.read(sources)
 }
 
+// ReadFile is the certificate in a file that no job names.
+func ReadFile(path string) (Certificate, error) {
+	found, problems := Read([]Source{{Job: "file", Certificates: []Single{{Name: "certificate", Path: path}}}})
+	if len(problems) > 0 {
+		return Certificate{}, problems[0].InFile()
+	}
+	if len(found) == 0 {
+		return Certificate{}, fmt.Errorf("%s: no certificate", path)
+	}
+	return found[0], nil
+}
+
 // reader is what stays between two looks at the same sources.
 type reader struct {
 	files  *files

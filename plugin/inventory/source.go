@@ -99,5 +99,8 @@ func (p Problem) Error() string {
 	return fmt.Sprintf("job %q: %s: %v", p.Job, what, p.Err)
 }
 
+// InFile is the whole without job and name, for where those are said otherwise.
+func (p Problem) InFile() error { return fmt.Errorf("%s: %w", p.Path, p.Err) }
+
 // Unwrap returns the cause.
 func (p Problem) Unwrap() error { return p.Err }
