@@ -28,8 +28,8 @@ func (p *parts) adopt(ctx context.Context) error {
 	}
 	var failures []error
 	asked := false
-	for _, job := range mapped.cfg.Jobs {
-		for _, t := range mapped.targets[job.Name] {
+	for _, job := range mapped.Config.Jobs {
+		for _, t := range mapped.Targets[job.Name] {
 			target, ok := t.(*haproxytarget.Target)
 			if !ok {
 				continue

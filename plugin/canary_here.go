@@ -12,25 +12,10 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/canary"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/settings"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
 )
-
-// hasCanary reports whether some job has a canary.
-func (p *plan) hasCanary() bool {
-	for _, j := range p.cfg.Jobs {
-		if j.Canary != nil {
-			return true
-		}
-	}
-	return false
-}
-
-// isCanary reports whether a job's certificate is its canary.
-func (p *plan) isCanary(job, name string) bool {
-	j := p.cfg.Job(job)
-	return j != nil && j.Canary != nil && j.Canary.Certificate == name
-}
 
 // followCanaries learns how canaries are, and looks what this node's clients are
 // shown, until ctx ends.
@@ -39,16 +24,16 @@ func (p *parts) followCanaries(ctx context.Context) {
 		mapped := p.plan.Load()
 		following, cancel := context.WithCancel(ctx)
 		var group sync.WaitGroup // ends with following
-		if mapped.hasCanary() {
+		if mapped.HasCanary() {
 			group.Go(func() { p.learnCanaries(following) })
-			if mapped.cfg.HasRole("deliver") {
+			if mapped.Config.HasRole("deliver") {
 				group.Go(func() {
 					p.canary.Run(following, func() []canary.Own { return p.ownCanaries(mapped) }, func() { wake(p.report) })
 				})
 			}
 		}
 		select {
-		case <-mapped.replaced:
+		case <-mapped.Replaced:
 		case <-ctx.Done():
 		}
 		cancel()
@@ -76,7 +61,7 @@ func (p *parts) learnCanaries(ctx context.Context) {
 func (p *parts) setCanaries(all map[string]record.Canary) {
 	mapped := p.plan.Load()
 	maps.DeleteFunc(all, func(job string, _ record.Canary) bool {
-		j := mapped.cfg.Job(job)
+		j := mapped.Config.Job(job)
 		return j == nil || j.Canary == nil
 	})
 	p.canary.Set(all)
@@ -88,13 +73,13 @@ func (p *parts) setCanaries(all map[string]record.Canary) {
 const clientsPort = "127.0.0.1:443"
 
 // ownCanaries are those that this node has a file of.
-func (p *parts) ownCanaries(mapped *plan) []canary.Own {
+func (p *parts) ownCanaries(mapped *settings.Settings) []canary.Own {
 	var list []canary.Own
 	for _, c := range p.holding.files() {
-		if !mapped.isCanary(c.Job, c.Name) {
+		if !mapped.IsCanary(c.Job, c.Name) {
 			continue
 		}
-		connect := cmp.Or(mapped.cfg.Job(c.Job).Connect, clientsPort)
+		connect := cmp.Or(mapped.Config.Job(c.Job).Connect, clientsPort)
 		list = append(list, canary.Own{Job: c.Job, ID: c.ID, Look: func(ctx context.Context) (says, why string) {
 			return p.lookAt(ctx, mapped, c, connect)
 		}})
@@ -103,7 +88,7 @@ func (p *parts) ownCanaries(mapped *plan) []canary.Own {
 }
 
 // lookAt is what a client is shown, by the way of status -here -connect.
-func (p *parts) lookAt(ctx context.Context, mapped *plan, c inventory.Certificate, connect string) (says, why string) {
+func (p *parts) lookAt(ctx context.Context, mapped *settings.Settings, c inventory.Certificate, connect string) (says, why string) {
 	l := &lookout{plan: mapped, now: time.Now(), issuers: p.holding.issuers}
 	if c.Issuer == nil {
 		c.Issuer = l.issuers.Kept(c.ID, c.Leaf)
@@ -114,7 +99,7 @@ func (p *parts) lookAt(ctx context.Context, mapped *plan, c inventory.Certificat
 
 // canaryApplied hears how far a file came.
 func (p *parts) canaryApplied(s writer.State) {
-	if s.Reason == "" && (s.Filed || len(s.Targets) > 0) && allHave(s) && p.plan.Load().isCanary(s.Job, s.Name) {
+	if s.Reason == "" && (s.Filed || len(s.Targets) > 0) && allHave(s) && p.plan.Load().IsCanary(s.Job, s.Name) {
 		p.canary.Applied(s.ID, s.Applied.Status == string(staple.Revoked))
 	}
 }
@@ -126,7 +111,7 @@ const unknownCanary = time.Minute
 // planned reports whether a certificate of this node may be revoked: as canary of
 // a round that goes on, or until it is known whether one does.
 func (p *parts) planned(id, job, name string) bool {
-	return p.plan.Load().isCanary(job, name) &&
+	return p.plan.Load().IsCanary(job, name) &&
 		(p.canary.Planned(id) || !p.canary.Known() && time.Since(p.started) < unknownCanary)
 }
 
@@ -149,13 +134,13 @@ func (h *holding) isCanary(id string) bool {
 	own := false
 	var names [][]string
 	for _, c := range h.own {
-		if h.plan.isCanary(c.Job, c.Name) {
+		if h.plan.IsCanary(c.Job, c.Name) {
 			names = append(names, c.Names)
 		}
 		if c.ID != id {
 			continue
 		}
-		if own = h.plan.isCanary(c.Job, c.Name); !own {
+		if own = h.plan.IsCanary(c.Job, c.Name); !own {
 			return false
 		}
 	}
@@ -164,8 +149,8 @@ func (h *holding) isCanary(id string) bool {
 	}
 	for _, heard := range h.heard {
 		if a := heard.believed[id]; a != nil {
-			return h.plan.isCanary(a.Job(), a.Name()) &&
-				(h.plan.cfg.Announce.Names || slices.ContainsFunc(names, a.HasNames))
+			return h.plan.IsCanary(a.Job(), a.Name()) &&
+				(h.plan.Config.Announce.Names || slices.ContainsFunc(names, a.HasNames))
 		}
 	}
 	return false

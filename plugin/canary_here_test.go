@@ -8,6 +8,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/settings"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
 
@@ -15,7 +16,7 @@ import (
 // that is what the job file calls so, and is nothing else besides.
 func TestACanaryIsWhatTheJobFileSays(t *testing.T) {
 	s := newHearingScene(t)
-	s.p.cfg.Jobs = []hclconfig.Job{{Name: "edge", Canary: &hclconfig.Canary{Certificate: "canary"}}}
+	s.p.Config.Jobs = []hclconfig.Job{{Name: "edge", Canary: &hclconfig.Canary{Certificate: "canary"}}}
 	ids := map[string]string{}
 	for _, name := range []string{"canary", "www", "shared"} {
 		id, _, issued := s.issue(name)
@@ -40,7 +41,7 @@ func TestACanaryIsWhatTheJobFileSays(t *testing.T) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
-	s.p.cfg.Announce.Names = true
+	s.p.Config.Announce.Names = true
 	if !s.h.isCanary(ids["announced as canary"]) {
 		t.Error("nodes that are trusted with names are not")
 	}
@@ -50,7 +51,7 @@ func TestACanaryIsWhatTheJobFileSays(t *testing.T) {
 // removed again.
 func TestForeignCanariesAreDropped(t *testing.T) {
 	p := &parts{check: make(chan struct{}, 1)}
-	p.plan.Store(&plan{cfg: &hclconfig.Config{Jobs: []hclconfig.Job{{Name: "edge", Canary: &hclconfig.Canary{Certificate: "canary"}}, {Name: "web"}}}})
+	p.plan.Store(&settings.Settings{Config: &hclconfig.Config{Jobs: []hclconfig.Job{{Name: "edge", Canary: &hclconfig.Canary{Certificate: "canary"}}, {Name: "web"}}}})
 	for i := range 100 {
 		p.setCanaries(map[string]record.Canary{"edge": {Job: "edge"}, "web": {Job: "web"}, fmt.Sprint("evil", i): {}})
 	}

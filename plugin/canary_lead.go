@@ -18,8 +18,8 @@ func (p *parts) leadCanaries(ctx context.Context, board canary.Board, teller *ev
 	for ctx.Err() == nil {
 		mapped, stop := p.plan.Load(), make(chan struct{})
 		var group sync.WaitGroup
-		for i := range mapped.cfg.Jobs {
-			j := &mapped.cfg.Jobs[i]
+		for i := range mapped.Config.Jobs {
+			j := &mapped.Config.Jobs[i]
 			if j.Canary == nil {
 				continue
 			}
@@ -32,7 +32,7 @@ func (p *parts) leadCanaries(ctx context.Context, board canary.Board, teller *ev
 			group.Go(func() { l.Run(ctx, stop) }) // ends with ctx, or stop
 		}
 		select {
-		case <-mapped.replaced:
+		case <-mapped.Replaced:
 		case <-ctx.Done():
 		}
 		close(stop)
@@ -70,7 +70,7 @@ func (b ledBoard) Meta(ctx context.Context, id string) (m record.Meta, found boo
 // awaitCanaries waits until it is known which certificates are revoked by plan,
 // so that nobody is told of those. It does not wait for ever.
 func (p *parts) awaitCanaries(ctx context.Context) {
-	if !p.plan.Load().hasCanary() {
+	if !p.plan.Load().HasCanary() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, unknownCanary/4)
@@ -96,7 +96,7 @@ func (h *holding) canary(job, name string) (c canary.Certificate, found bool) {
 	}
 	var newest time.Time
 	for a := range h.announced() {
-		if !found && h.plan.cfg.Announce.Names && a.Job() == job && a.Name() == name && a.NotBefore().After(newest) {
+		if !found && h.plan.Config.Announce.Names && a.Job() == job && a.Name() == name && a.NotBefore().After(newest) {
 			c, newest = canary.Certificate{ID: a.ID()}, a.NotBefore()
 		}
 	}
@@ -140,7 +140,7 @@ func (b aloneBoard) KeepCanary(_ context.Context, c record.Canary) error {
 
 // Nodes is the agent's own node, whatever is asked for.
 func (b aloneBoard) Nodes(_ context.Context, names []string) (map[string]record.Node, error) {
-	name := ownName(b.p.plan.Load().cfg.NodeName)
+	name := ownName(b.p.plan.Load().Config.NodeName)
 	return map[string]record.Node{name: b.p.node(name, "")}, nil
 }
 

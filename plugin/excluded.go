@@ -7,11 +7,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/hashicorp/go-hclog"
-
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
+	"github.com/consul-ocsp/consul-ocsp/plugin/settings"
 )
 
 // maxHosts is how many hosts a warning names.
@@ -21,12 +20,12 @@ const maxHosts = 5
 // for which it counts, so that nothing would be fetched: place, hosts and remedy.
 // Certificates and files that can't be read are no matter of this.
 func Excluded(cfg *hclconfig.Config) []string {
-	p, err := newPlan(cfg, &targets{logger: hclog.NewNullLogger()})
+	p, err := settings.New(cfg, nil)
 	if err != nil {
 		return nil
 	}
-	found, _ := inventory.Read(p.sources)
-	return p.excluded(found)
+	found, _ := inventory.Read(p.Sources)
+	return excluded(p, found)
 }
 
 // allowList is one allowed_responders with what it does to certificates.
@@ -37,21 +36,21 @@ type allowList struct {
 	hosts    map[string]bool
 }
 
-func (p *plan) excluded(own []inventory.Certificate) []string {
+func excluded(p *settings.Settings, own []inventory.Certificate) []string {
 	lists := map[hclconfig.Source]*allowList{}
 	for _, c := range own {
-		f := p.fetch(c.Job, c.Name)
-		urls := f.settings.Responders
+		f := p.Fetch(c.Job, c.Name)
+		urls := f.Settings.Responders
 		if len(urls) == 0 {
 			urls = c.Leaf.OCSPServer
 		}
-		if f.settings.Off || len(f.settings.AllowedResponders) == 0 || len(urls) == 0 {
+		if f.Settings.Off || len(f.Settings.AllowedResponders) == 0 || len(urls) == 0 {
 			continue
 		}
-		list, ok := lists[f.allowedAt]
+		list, ok := lists[f.AllowedAt]
 		if !ok {
-			list = &allowList{patterns: f.settings.AllowedResponders, hosts: map[string]bool{}}
-			lists[f.allowedAt] = list
+			list = &allowList{patterns: f.Settings.AllowedResponders, hosts: map[string]bool{}}
+			lists[f.AllowedAt] = list
 		}
 		list.all++
 		for _, u := range urls {
@@ -93,10 +92,10 @@ func (l *allowList) warning(at hclconfig.Source) string {
 
 // warnOfExcluded logs what [Excluded] says, once. The caller holds the lock.
 func (h *holding) warnOfExcluded(own []inventory.Certificate) {
-	if !h.plan.cfg.HasRole("fetch") {
+	if !h.plan.Config.HasRole("fetch") {
 		return
 	}
-	warnings := h.plan.excluded(own)
+	warnings := excluded(h.plan, own)
 	for _, w := range warnings {
 		if !slices.Contains(h.excluded, w) {
 			h.logger.Warn("nothing can be fetched", "reason", responder.HostForbidden, "error", w)

@@ -116,9 +116,9 @@ func (p *parts) leadOnce(ctx context.Context, who record.Leader, fo FetchOptions
 func (p *parts) readCertificates(ctx context.Context) {
 	p.options.says(Progress{Doing: "reading certificates"})
 	mapped := p.plan.Load()
-	if mapped.discovers() {
+	if mapped.Discovers() {
 		// Once for the files that are named, then with what is served besides.
-		named, problems := inventory.Read(mapped.sources)
+		named, problems := inventory.Read(mapped.Sources)
 		p.holding.take(mapped, named, problems)
 		p.lookAtServed(ctx)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/render"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
+	"github.com/consul-ocsp/consul-ocsp/plugin/settings"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/store"
 )
@@ -39,7 +40,7 @@ type FindOptions struct {
 // FindStaple is the newest response for a certificate, from Consul or data_dir,
 // that verifies here and now, and the certificate's id.
 func FindStaple(ctx context.Context, cfg *hclconfig.Config, fo FindOptions, logger hclog.Logger) (*staple.Facts, string, error) {
-	mapped, err := newPlan(cfg, &targets{logger: logger})
+	mapped, err := settings.New(cfg, nil)
 	if err != nil {
 		return nil, "", err
 	}
@@ -54,23 +55,23 @@ func FindStaple(ctx context.Context, cfg *hclconfig.Config, fo FindOptions, logg
 		}
 		sources = append(sources, fromConsul(client))
 	}
-	c, err := mapped.named(fo)
+	c, err := named(mapped, fo)
 	if err != nil {
 		return nil, "", err
 	}
-	settings := mapped.fetch(c.Job, c.Name)
+	settings := mapped.Fetch(c.Job, c.Name)
 	if c.Issuer == nil {
 		asking, cancel := context.WithTimeout(ctx, sourceTimeout)
 		defer cancel()
 		find := issuer.Finder{Store: data, Client: responder.New(responder.Config{})}
-		if c.Issuer, err = find.Find(asking, c.Leaf, settings.forIssuers()); err != nil {
+		if c.Issuer, err = find.Find(asking, c.Leaf, settings.ForIssuers()); err != nil {
 			return nil, "", fmt.Errorf("%s: %w", c.Path, err)
 		}
 	}
 	facts, err := render.Await(ctx, fo.Wait, lookPause, func(ctx context.Context) (*staple.Facts, error) {
 		ctx, cancel := context.WithTimeout(ctx, sourceTimeout)
 		defer cancel()
-		return render.Newest(ctx, sources, c.Leaf, c.Issuer, settings.settings.Judgement(time.Now()))
+		return render.Newest(ctx, sources, c.Leaf, c.Issuer, settings.Settings.Judgement(time.Now()))
 	})
 	if err != nil {
 		return nil, "", fmt.Errorf("%s: %w", c.Path, err)
@@ -80,8 +81,8 @@ func FindStaple(ctx context.Context, cfg *hclconfig.Config, fo FindOptions, logg
 
 // named is the certificate that the options name. One given by its path may
 // stand in the job file, whose settings then count; it need not.
-func (p *plan) named(fo FindOptions) (inventory.Certificate, error) {
-	found, problems := inventory.Read(p.sources)
+func named(mapped *settings.Settings, fo FindOptions) (inventory.Certificate, error) {
+	found, problems := inventory.Read(mapped.Sources)
 	path, err := filepath.Abs(fo.Path)
 	if err != nil {
 		return inventory.Certificate{}, err

@@ -1,7 +1,6 @@
 package plugin
 
 import (
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/settings"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
@@ -20,7 +20,7 @@ import (
 type hearingScene struct {
 	t  *testing.T
 	ca *testca.CA
-	p  *plan
+	p  *settings.Settings
 	h  *holding
 }
 
@@ -30,7 +30,7 @@ func newHearingScene(t *testing.T) *hearingScene {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &plan{cfg: &hclconfig.Config{}}
+	p := &settings.Settings{Config: &hclconfig.Config{}}
 	return &hearingScene{t: t, ca: ca, p: p, h: &holding{logger: hclog.NewNullLogger(), plan: p}}
 }
 
@@ -120,32 +120,6 @@ func TestHearingOfWhatIsOursOrFalse(t *testing.T) {
 	}
 	if i := slices.IndexFunc(troubles, func(n record.NodeTrouble) bool { return n.ID == badID }); i < 0 || troubles[i].Name != "bad" || !strings.Contains(troubles[i].Error, "issued by") {
 		t.Errorf("%+v", troubles)
-	}
-}
-
-// Other trusted issuers make all be judged again; nothing else does.
-func TestPlansJudgeAlike(t *testing.T) {
-	s := newHearingScene(t)
-	trusting := fetch{trustedIssuers: append(s.p.top.trustedIssuers, s.ca.Certificate())}
-	with := func(change func(p *plan)) *plan {
-		p := &plan{cfg: &hclconfig.Config{}, jobs: map[string]fetch{"edge": {}}}
-		change(p)
-		return p
-	}
-	plain := with(func(*plan) {})
-	for name, c := range map[string]struct {
-		p    *plan
-		want bool
-	}{
-		"itself":           {plain, true},
-		"other settings":   {with(func(p *plan) { p.top.settings.Host = "x" }), true},
-		"another job":      {with(func(p *plan) { p.jobs = map[string]fetch{"web": {}} }), true},
-		"trusted":          {with(func(p *plan) { p.top = trusting; p.jobs = nil }), false},
-		"trusted in a job": {with(func(p *plan) { maps.Copy(p.jobs, map[string]fetch{"edge": trusting}) }), false},
-	} {
-		if plain.judgesAs(c.p) != c.want || c.p.judgesAs(plain) != c.want {
-			t.Errorf("%s: %v", name, !c.want)
-		}
 	}
 }
 

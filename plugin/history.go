@@ -8,10 +8,9 @@ import (
 	"io/fs"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
-
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
+	"github.com/consul-ocsp/consul-ocsp/plugin/settings"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/status"
 	"github.com/consul-ocsp/consul-ocsp/plugin/store"
@@ -33,16 +32,17 @@ var ErrNoHistory = errors.New("no responses of this certificate are kept here: w
 // again, for the time at which it was signed. What is wrong with some hides none
 // of the others. Without any response the error is ErrNoHistory.
 func History(cfg *hclconfig.Config, id string, o HistoryOptions) (*status.History, error) {
-	mapped, err := newPlan(cfg, &targets{logger: hclog.NewNullLogger()})
+	mapped, err := settings.New(cfg, nil)
 	if err != nil {
 		return nil, err
 	}
-	return mapped.readHistory(store.Look(cfg.DataDir), id, o, mapped.readPair, time.Now())
+	own := func(id string) *staple.Pair { return readPair(mapped, id) }
+	return readHistory(mapped, store.Look(cfg.DataDir), id, o, own, time.Now())
 }
 
 // readHistory is History, by what runs.
 func (p *parts) readHistory(_ context.Context, id string, at time.Time, most int) (*status.History, error) {
-	h, err := p.plan.Load().readHistory(p.store, id, HistoryOptions{At: at, Most: most}, p.holding.pair, time.Now())
+	h, err := readHistory(p.plan.Load(), p.store, id, HistoryOptions{At: at, Most: most}, p.holding.pair, time.Now())
 	if errors.Is(err, ErrNoHistory) {
 		return nil, nil
 	}
@@ -50,7 +50,7 @@ func (p *parts) readHistory(_ context.Context, id string, at time.Time, most int
 }
 
 // readHistory asks own for a certificate that the history lacks.
-func (p *plan) readHistory(data *store.Store, id string, o HistoryOptions, own func(id string) *staple.Pair, now time.Time) (*status.History, error) {
+func readHistory(p *settings.Settings, data *store.Store, id string, o HistoryOptions, own func(id string) *staple.Pair, now time.Time) (*status.History, error) {
 	most, wanted := o.Most, func(store.KeptResponse) bool { return true }
 	if !o.At.IsZero() {
 		most = 0 // it may be any
@@ -80,7 +80,7 @@ func (p *plan) readHistory(data *store.Store, id string, o HistoryOptions, own f
 		for _, err := range r.Wrong {
 			h.AddWrong(r.File, err)
 		}
-		h.Add(p.judgeKept(pair, r), r.Notes)
+		h.Add(judgeKept(p, pair, r), r.Notes)
 	}
 	h.Sort()
 	if !o.At.IsZero() {
@@ -90,13 +90,13 @@ func (p *plan) readHistory(data *store.Store, id string, o HistoryOptions, own f
 }
 
 // judgeKept verifies a response, if its certificate is known.
-func (p *plan) judgeKept(pair *staple.Pair, r store.KeptResponse) status.KeptResponse {
+func judgeKept(p *settings.Settings, pair *staple.Pair, r store.KeptResponse) status.KeptResponse {
 	shown := status.KeptResponse{SHA256: r.SHA256, ThisUpdate: r.ThisUpdate, DER: r.DER, File: r.File}
 	if pair == nil {
 		shown.Error = "the certificate or its issuer is not known"
 		return shown
 	}
-	options := p.fetch(r.Notes.Job, r.Notes.Name).settings.Judgement(time.Time{})
+	options := p.Fetch(r.Notes.Job, r.Notes.Name).Settings.Judgement(time.Time{})
 	options.AsSigned = true
 	facts, err := pair.Verify(r.DER, options)
 	if err == nil && (facts.SHA256() != r.SHA256 || facts.ThisUpdate.Unix() != r.ThisUpdate.Unix()) {
@@ -141,8 +141,8 @@ func keptPair(data *store.Store, id string, own func(id string) *staple.Pair) (*
 }
 
 // readPair looks for a certificate in the node's files.
-func (p *plan) readPair(id string) *staple.Pair {
-	found, _ := inventory.Read(p.sources)
+func readPair(p *settings.Settings, id string) *staple.Pair {
+	found, _ := inventory.Read(p.Sources)
 	return pairOf(found, id)
 }
 

@@ -7,11 +7,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
-
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/settings"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/store"
 )
@@ -33,12 +32,12 @@ func FindHistory(cfg *hclconfig.Config, name string) (id string, err error) {
 		c, err := inventory.ReadFile(name)
 		return c.ID, err
 	}
-	mapped, err := newPlan(cfg, &targets{logger: hclog.NewNullLogger()})
+	mapped, err := settings.New(cfg, nil)
 	if err != nil {
 		return "", err
 	}
 	if strings.Contains(name, "/") {
-		found, _ := inventory.Read(mapped.sources)
+		found, _ := inventory.Read(mapped.Sources)
 		for _, c := range found {
 			if c.Job+"/"+c.Name == name {
 				return c.ID, nil

@@ -8,6 +8,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/settings"
 	"github.com/consul-ocsp/consul-ocsp/plugin/store"
 )
 
@@ -29,7 +30,7 @@ func TestHistoryOverHTTPReadsNoCertificates(t *testing.T) {
 	p := &parts{store: data, holding: s.h}
 	// The certificate is in a file that the plan names; reading that would find it.
 	folder := filepath.Dir(issued.Path)
-	p.plan.Store(&plan{cfg: &hclconfig.Config{}, sources: []inventory.Source{{Job: "edge", Sets: []inventory.Set{{Paths: []string{filepath.Join(folder, "*")}}}}}})
+	p.plan.Store(&settings.Settings{Config: &hclconfig.Config{}, Sources: []inventory.Source{{Job: "edge", Sets: []inventory.Set{{Paths: []string{filepath.Join(folder, "*")}}}}}})
 	if h, err := p.readHistory(t.Context(), id, time.Time{}, 1); err != nil || h.Serial != "" || len(h.Wrong) != 1 {
 		t.Errorf("it was read: %+v, %v", h, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/issuer"
 	"github.com/consul-ocsp/consul-ocsp/plugin/ration"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/settings"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
 )
 
@@ -28,7 +29,7 @@ type holding struct {
 	logger  hclog.Logger
 
 	mu                       sync.Mutex
-	plan                     *plan
+	plan                     *settings.Settings
 	own                      []inventory.Certificate
 	lacking                  []inventory.Certificate
 	problems, issuerProblems []record.NodeTrouble
@@ -47,7 +48,7 @@ type holding struct {
 // take puts in what an inventory found. A certificate whose issuer is in none
 // of its files waits in lacking, and is no part of the rest until [complete]
 // found it.
-func (h *holding) take(p *plan, found []inventory.Certificate, problems []inventory.Problem) {
+func (h *holding) take(p *settings.Settings, found []inventory.Certificate, problems []inventory.Problem) {
 	whole := make([]inventory.Certificate, 0, len(found))
 	var lacking []inventory.Certificate
 	for _, c := range found {
@@ -79,7 +80,7 @@ func (h *holding) complete(ctx context.Context, changed func()) bool {
 	var still, whole []inventory.Certificate
 	var troubles []record.NodeTrouble
 	for _, c := range lacking {
-		issuer, err := h.issuers.Find(ctx, c.Leaf, p.fetch(c.Job, c.Name).forIssuers())
+		issuer, err := h.issuers.Find(ctx, c.Leaf, p.Fetch(c.Job, c.Name).ForIssuers())
 		if err != nil {
 			still = append(still, c)
 			troubles = append(troubles, h.trouble(c.Job, c.Name, writer.ReasonIssuerUnknown, err))
@@ -143,7 +144,7 @@ func (h *holding) names() map[string]string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	names := map[string]string{}
-	if h.plan.cfg.Announce.Names {
+	if h.plan.Config.Announce.Names {
 		newest := map[string]time.Time{}
 		for a := range h.announced() {
 			key := a.Job() + "/" + a.Name()

@@ -13,11 +13,11 @@ func (h *holding) deliveries() []writer.Certificate {
 	defer h.mu.Unlock()
 	var list []writer.Certificate
 	for _, c := range h.own {
-		job := h.plan.cfg.Job(c.Job)
+		job := h.plan.Config.Job(c.Job)
 		if job == nil {
 			continue
 		}
-		settings := h.plan.fetch(c.Job, c.Name).settings
+		settings := h.plan.Fetch(c.Job, c.Name).Settings
 		onRevoked := ""
 		if len(job.HAProxy) > 0 {
 			onRevoked = job.HAProxy[0].OnRevoked // the same in all of a job
@@ -32,7 +32,7 @@ func (h *holding) deliveries() []writer.Certificate {
 			Options: writer.Options{
 				AllowSHA1Signatures: settings.AllowSHA1Signatures, TrustedResponders: settings.TrustedResponders,
 			},
-			Targets: h.plan.targets[c.Job],
+			Targets: h.plan.Targets[c.Job],
 		})
 	}
 	return list

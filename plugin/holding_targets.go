@@ -29,7 +29,7 @@ func (h *holding) targets() iter.Seq[fetcher.Target] {
 			}
 		}
 		for _, a := range announced {
-			if !yield(a.Target(plan.jobFetch(a.Job()).settings)) {
+			if !yield(a.Target(plan.JobFetch(a.Job()).Settings)) {
 				return
 			}
 		}
@@ -42,12 +42,12 @@ func (h *holding) target(id string) (fetcher.Target, bool) {
 	defer h.mu.Unlock()
 	for _, c := range h.own {
 		if c.ID == id {
-			return newTarget(c, h.plan.fetch(c.Job, c.Name).settings), true
+			return newTarget(c, h.plan.Fetch(c.Job, c.Name).Settings), true
 		}
 	}
 	for _, heard := range h.heard {
 		if a := heard.believed[id]; a != nil {
-			return a.Target(h.plan.jobFetch(a.Job()).settings), true
+			return a.Target(h.plan.JobFetch(a.Job()).Settings), true
 		}
 	}
 	return fetcher.Target{}, false
@@ -68,7 +68,7 @@ func (h *holding) configured(seen map[string]bool) []fetcher.Target {
 	for _, c := range h.own {
 		if !seen[c.ID] {
 			seen[c.ID] = true
-			targets = append(targets, newTarget(c, h.plan.fetch(c.Job, c.Name).settings))
+			targets = append(targets, newTarget(c, h.plan.Fetch(c.Job, c.Name).Settings))
 		}
 	}
 	return targets
@@ -90,7 +90,7 @@ func (h *holding) notAsked(now time.Time) map[string]string {
 	defer h.mu.Unlock()
 	reasons := map[string]string{}
 	for _, c := range h.own {
-		if why := h.plan.notAsked(c, now); why != "" {
+		if why := notAsked(h.plan, c, now); why != "" {
 			reasons[c.ID] = why
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
 	"github.com/consul-ocsp/consul-ocsp/plugin/ration"
+	"github.com/consul-ocsp/consul-ocsp/plugin/settings"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
 
@@ -37,7 +38,7 @@ func TestHoldingKnowsItsCertificates(t *testing.T) {
 		t.Fatal(found, problems)
 	}
 	cfg := &hclconfig.Config{Jobs: []hclconfig.Job{{Name: "edge"}}}
-	p, err := newPlan(cfg, &targets{logger: hclog.NewNullLogger()})
+	p, err := settings.New(cfg, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

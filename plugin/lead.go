@@ -9,6 +9,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/consul"
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/settings"
 	"github.com/consul-ocsp/consul-ocsp/plugin/store"
 )
 
@@ -28,7 +29,7 @@ func (p *parts) lead(ctx context.Context, term *consul.Term, who record.Leader) 
 	teller := p.newTeller(who.Node, term)
 	f := fetcher.New(fetcher.Config{
 		Store: p.store, Publisher: observedPublisher{fanout{home: term, outlets: p.outlets}, teller, p.plannedAnywhere, p.canary.Publishing}, Client: p.client, Planned: p.plannedAnywhere,
-		Gather: gather, Ended: p.ended(!p.plan.Load().cfg.HasRole("deliver")), Exchanged: p.exchanged, Logger: p.options.Logger.Named("fetcher"),
+		Gather: gather, Ended: p.ended(!p.plan.Load().Config.HasRole("deliver")), Exchanged: p.exchanged, Logger: p.options.Logger.Named("fetcher"),
 	})
 	for _, o := range p.outlets {
 		group.Go(func() error {
@@ -111,12 +112,12 @@ func (p *parts) listen(ctx context.Context, term *consul.Term, datacenter string
 		go func() { // ends with listening
 			done <- term.Announced(listening, announcedOptions(by, p.holding), p.holding.hear(by, datacenter, changed))
 		}()
-		for now := by; now.judgesAs(by); now = p.plan.Load() {
+		for now := by; now.JudgesAs(by); now = p.plan.Load() {
 			select {
 			case err := <-done:
 				cancel()
 				return err
-			case <-now.replaced:
+			case <-now.Replaced:
 			}
 		}
 		cancel()
@@ -135,8 +136,8 @@ func (p *parts) rename() {
 }
 
 // announcedOptions say which announcements the leader follows.
-func announcedOptions(p *plan, h *holding) consul.AnnouncedOptions {
-	return consul.AnnouncedOptions{TTL: p.cfg.Announce.CertificateTTL, Max: p.cfg.Announce.Max, Configured: h.has}
+func announcedOptions(p *settings.Settings, h *holding) consul.AnnouncedOptions {
+	return consul.AnnouncedOptions{TTL: p.Config.Announce.CertificateTTL, Max: p.Config.Announce.Max, Configured: h.has}
 }
 
 // publishNames keeps the ids behind configured names in step with the

@@ -4,12 +4,11 @@ import (
 	"context"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
-
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/settings"
 	"github.com/consul-ocsp/consul-ocsp/plugin/status"
 	"github.com/consul-ocsp/consul-ocsp/plugin/store"
 )
@@ -45,16 +44,16 @@ func localStatus(cfg *hclconfig.Config, node *record.Node) (*status.Report, erro
 // be asked and of which nothing is known. Files that can't be read are no matter
 // of this: the agent says so.
 func lacking(cfg *hclconfig.Config, metas map[string]record.Meta, troubles map[string]record.Trouble, now time.Time) map[string]record.Certificate {
-	p, err := newPlan(cfg, &targets{logger: hclog.NewNullLogger()})
+	p, err := settings.New(cfg, nil)
 	if err != nil {
 		return nil
 	}
 	list := map[string]record.Certificate{}
-	found, _ := inventory.Read(p.sources)
+	found, _ := inventory.Read(p.Sources)
 	for _, c := range found {
 		_, held := metas[c.ID]
 		_, failing := troubles[c.ID]
-		if !held && !failing && p.notAsked(c, now) == "" {
+		if !held && !failing && notAsked(p, c, now) == "" {
 			list[c.ID] = record.Certificate{Leaf: c.Leaf.Raw, Job: c.Job, Name: c.Name}
 		}
 	}
@@ -63,8 +62,8 @@ func lacking(cfg *hclconfig.Config, metas map[string]record.Meta, troubles map[s
 
 // notAsked is why nobody is asked about a certificate: nothing is missing where
 // it has no response. Empty: somebody is, or it must be stapled.
-func (p *plan) notAsked(c inventory.Certificate, now time.Time) string {
-	s := p.fetch(c.Job, c.Name).settings
+func notAsked(p *settings.Settings, c inventory.Certificate, now time.Time) string {
+	s := p.Fetch(c.Job, c.Name).Settings
 	switch {
 	case c.MustStaple:
 	case s.Off:
@@ -98,7 +97,7 @@ func (p *parts) reportAlone(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	for ctx.Err() == nil {
-		name := ownName(p.plan.Load().cfg.NodeName)
+		name := ownName(p.plan.Load().Config.NodeName)
 		if err := p.store.PutNode(p.node(name, instance)); err != nil {
 			p.options.Logger.Debug("status does not show this agent", "error", err)
 		}

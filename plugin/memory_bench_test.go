@@ -11,6 +11,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/settings"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
@@ -40,7 +41,7 @@ func BenchmarkAnnouncedMemory(b *testing.B) {
 	}
 	issued = nil
 	before := heap()
-	p := &plan{cfg: &hclconfig.Config{}}
+	p := &settings.Settings{Config: &hclconfig.Config{}}
 	h := &holding{logger: hclog.NewNullLogger(), plan: p}
 	l := h.hear(p, "", func() {})
 	for id, text := range encoded {

@@ -18,6 +18,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/regularfile"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
+	"github.com/consul-ocsp/consul-ocsp/plugin/settings"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 )
 
@@ -111,7 +112,7 @@ func (oneFile) Replace(record.Staple) error { return errors.ErrUnsupported }
 // files, else the one behind the certificate's URL.
 func oneIssuer(ctx context.Context, client *responder.Client, one FetchOne, leaf, found *x509.Certificate) (*x509.Certificate, error) {
 	if one.Issuer != "" {
-		candidates, err := readCertificates("issuer", one.Issuer)
+		candidates, err := settings.ReadCertificates("issuer", one.Issuer)
 		if err != nil {
 			return nil, err
 		}

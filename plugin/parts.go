@@ -19,6 +19,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/issuer"
 	"github.com/consul-ocsp/consul-ocsp/plugin/pull"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
+	"github.com/consul-ocsp/consul-ocsp/plugin/settings"
 	"github.com/consul-ocsp/consul-ocsp/plugin/status"
 	"github.com/consul-ocsp/consul-ocsp/plugin/store"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
@@ -37,7 +38,7 @@ type parts struct {
 	// joint is the writer's source; nil: standalone.
 	joint   *joint
 	outlets []*outlet // the further datacenters that this agent publishes to
-	targets *targets
+	targets *settings.Targets
 	started time.Time
 
 	// adopted is what came from HAProxies, by id; for a sync that adopts.
@@ -61,7 +62,7 @@ type parts struct {
 	read chan struct{}
 	once sync.Once
 
-	plan     atomic.Pointer[plan]
+	plan     atomic.Pointer[settings.Settings]
 	replan   chan struct{}
 	lacking  chan struct{}
 	announce chan struct{}
@@ -95,8 +96,8 @@ type parts struct {
 }
 
 func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
-	t := &targets{logger: o.Logger}
-	mapped, err := newPlan(cfg, t)
+	t := &settings.Targets{Logger: o.Logger}
+	mapped, err := settings.New(cfg, t)
 	if err != nil {
 		return nil, err
 	}
@@ -131,10 +132,10 @@ func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
 		if p.outlets, err = newOutlets(cfg.Consul, o.Logger, func() { wake(p.report) }, p.listenNoMore); err != nil {
 			return nil, err
 		}
-		t.turns = &haproxytarget.Turns{Cluster: p.consul, Who: p.reloader}
+		t.Turns = &haproxytarget.Turns{Cluster: p.consul, Who: p.reloader}
 		p.joint = &joint{cluster: p.consul, store: data, logger: o.Logger.Named("fallback")}
 	}
-	p.updates = &updateLog{logger: o.Logger, on: func() bool { return p.plan.Load().cfg.LogOCSPUpdate }}
+	p.updates = &updateLog{logger: o.Logger, on: func() bool { return p.plan.Load().Config.LogOCSPUpdate }}
 	p.writer = writer.New(writer.Config{
 		Store: data, TrustedFolders: cfg.TrustedFolders, Logger: o.Logger.Named("writer"),
 		Progress: func(s writer.State) {
@@ -163,7 +164,7 @@ func wake(c chan<- struct{}) {
 // change takes on a configuration that differs only in its jobs and in how to
 // fetch.
 func (p *parts) change(cfg *hclconfig.Config) error {
-	mapped, err := newPlan(cfg, p.targets)
+	mapped, err := settings.New(cfg, p.targets)
 	if err != nil {
 		return err
 	}
@@ -177,7 +178,7 @@ func (p *parts) change(cfg *hclconfig.Config) error {
 			}
 		}
 	}
-	close(p.plan.Swap(mapped).replaced)
+	close(p.plan.Swap(mapped).Replaced)
 	wake(p.replan)
 	wake(p.check)
 	wake(p.relook)
@@ -188,7 +189,7 @@ func (p *parts) change(cfg *hclconfig.Config) error {
 
 // run runs the parts that the roles ask for until ctx ends.
 func (p *parts) run(ctx context.Context) error {
-	cfg := p.plan.Load().cfg
+	cfg := p.plan.Load().Config
 	group, ctx := errgroup.WithContext(ctx) // every goroutine of it ends with ctx
 	group.Go(func() error { return p.watchCertificates(ctx) })
 	group.Go(func() error { return p.findIssuers(ctx) })

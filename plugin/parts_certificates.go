@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
+	"github.com/consul-ocsp/consul-ocsp/plugin/settings"
 )
 
 // watchCertificates keeps the holding in step with the files, and with the
@@ -47,7 +48,7 @@ func (p *parts) untilReplan(ctx context.Context) {
 }
 
 // certificates takes in what the inventory found.
-func (p *parts) certificates(mapped *plan, found []inventory.Certificate, problems []inventory.Problem) {
+func (p *parts) certificates(mapped *settings.Settings, found []inventory.Certificate, problems []inventory.Problem) {
 	p.holding.take(mapped, found, problems)
 	p.changed()
 	wake(p.lacking)

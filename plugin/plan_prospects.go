@@ -9,6 +9,7 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
+	"github.com/consul-ocsp/consul-ocsp/plugin/settings"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
 )
@@ -72,12 +73,12 @@ func (p *Prospects) Hurts() bool {
 // Plan looks at everything that an agent would touch, and changes nothing. An
 // error is one of the configuration.
 func Plan(ctx context.Context, cfg *hclconfig.Config, o Options) (*Prospects, error) {
-	mapped, err := newPlan(cfg, &targets{logger: o.Logger, askOnly: true})
+	mapped, err := settings.New(cfg, &settings.Targets{Logger: o.Logger, AskOnly: true})
 	if err != nil {
 		return nil, err
 	}
 	o.says(Progress{Doing: "reading certificates"})
-	own, problems := inventory.Read(mapped.sources)
+	own, problems := inventory.Read(mapped.Sources)
 	s := &survey{plan: mapped, own: own, now: time.Now(), report: &Prospects{Certificates: []Prospect{}, Remarks: []Remark{}}}
 	for _, p := range problems {
 		s.remark(true, "%s", p.Error())
@@ -92,7 +93,7 @@ func Plan(ctx context.Context, cfg *hclconfig.Config, o Options) (*Prospects, er
 
 // survey is one look.
 type survey struct {
-	plan    *plan
+	plan    *settings.Settings
 	own     []inventory.Certificate
 	now     time.Time
 	servers map[string][]*surveyed // by job
@@ -105,11 +106,11 @@ func (s *survey) remark(hurts bool, format string, args ...any) {
 
 // certificate looks at one certificate's issuer, file and servers.
 func (s *survey) certificate(c inventory.Certificate) Prospect {
-	job := s.plan.cfg.Job(c.Job)
+	job := s.plan.Config.Job(c.Job)
 	p := Prospect{ID: c.ID, Job: c.Job, Name: c.Name, Path: c.Path, MustStaple: c.MustStaple, Issuer: string(c.IssuerFrom),
 		Servers: []Reach{}, Remarks: []Remark{}}
 	p.issuer(c, job)
-	p.responder(c, s.plan.fetch(c.Job, c.Name))
+	p.responder(c, s.plan.Fetch(c.Job, c.Name))
 	if job.WriteFiles {
 		p.file(c, s.plan, s.now)
 	}
@@ -151,19 +152,19 @@ func (p *Prospect) issuer(c inventory.Certificate, job *hclconfig.Job) {
 	}
 }
 
-func (p *Prospect) responder(c inventory.Certificate, f fetch) {
+func (p *Prospect) responder(c inventory.Certificate, f settings.Fetch) {
 	switch {
-	case f.settings.Off:
+	case f.Settings.Off:
 		p.remark(c.MustStaple, "fetching is switched off for it")
-	case len(f.settings.Responders) == 0 && len(c.Leaf.OCSPServer) == 0:
+	case len(f.Settings.Responders) == 0 && len(c.Leaf.OCSPServer) == 0:
 		p.remark(c.MustStaple, "it names no responder: there is nothing to staple")
 	}
 }
 
 // file says what is where the response goes.
-func (p *Prospect) file(c inventory.Certificate, mapped *plan, now time.Time) {
+func (p *Prospect) file(c inventory.Certificate, mapped *settings.Settings, now time.Time) {
 	p.File = c.OCSPFile
-	probe := writer.ProbeFile(c.OCSPFile, mapped.cfg.TrustedFolders)
+	probe := writer.ProbeFile(c.OCSPFile, mapped.Config.TrustedFolders)
 	p.Owner = probe.Owner
 	if probe.Err != nil {
 		p.remark(true, "%s: %v", writer.ReasonOf(probe.Err), probe.Err)
@@ -186,7 +187,7 @@ func (p *Prospect) file(c inventory.Certificate, mapped *plan, now time.Time) {
 		p.Holds = "what can't be verified without the issuer"
 		return
 	}
-	settings := mapped.fetch(c.Job, c.Name).settings
+	settings := mapped.Fetch(c.Job, c.Name).Settings
 	facts, err := staple.Verify(probe.Holds, c.Leaf, c.Issuer, settings.Judgement(now))
 	if err != nil {
 		p.Holds = "no valid response: " + err.Error()

@@ -29,8 +29,8 @@ type surveyed struct {
 // askServers asks each server once.
 func (s *survey) askServers(ctx context.Context) {
 	s.servers = map[string][]*surveyed{}
-	for _, job := range s.plan.cfg.Jobs {
-		for _, target := range s.plan.targets[job.Name] {
+	for _, job := range s.plan.Config.Jobs {
+		for _, target := range s.plan.Targets[job.Name] {
 			server := &surveyed{name: target.Name()}
 			s.servers[job.Name] = append(s.servers[job.Name], server)
 			switch t := target.(type) {

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
-
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin/handshake"
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
@@ -18,6 +16,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
 	"github.com/consul-ocsp/consul-ocsp/plugin/issuer"
 	"github.com/consul-ocsp/consul-ocsp/plugin/served"
+	"github.com/consul-ocsp/consul-ocsp/plugin/settings"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/status"
 	"github.com/consul-ocsp/consul-ocsp/plugin/store"
@@ -29,14 +28,13 @@ import (
 // certificate's name; empty: where the job's own connect says, if it does. id
 // limits it to one certificate; "" is all. Nothing is changed.
 func Compare(ctx context.Context, cfg *hclconfig.Config, id, connect string, o Options) ([]status.Truths, error) {
-	targets := &targets{logger: o.Logger, askOnly: true}
-	mapped, err := newPlan(cfg, targets)
+	mapped, err := settings.New(cfg, &settings.Targets{Logger: o.Logger, AskOnly: true})
 	if err != nil {
 		return nil, err
 	}
 	look := &lookout{plan: mapped, now: time.Now(), issuers: issuer.Finder{Store: store.Look(cfg.DataDir)}, connect: connect}
 	o.says(Progress{Doing: "reading certificates"})
-	own, _ := inventory.Read(mapped.sources) // what can't be read, others say
+	own, _ := inventory.Read(mapped.Sources) // what can't be read, others say
 	own = append(own, look.discovered(ctx, own)...)
 	list := []status.Truths{}
 	for i, c := range own {
@@ -51,8 +49,8 @@ func Compare(ctx context.Context, cfg *hclconfig.Config, id, connect string, o O
 // here looks at the places of one certificate on this node, where its own
 // files, HAProxies and clients are: see Compare.
 func (p *parts) here(ctx context.Context, id string) (status.Here, error) {
-	cfg, now := p.plan.Load().cfg, time.Now()
-	mapped, err := newPlan(cfg, &targets{logger: hclog.NewNullLogger(), askOnly: true})
+	cfg, now := p.plan.Load().Config, time.Now()
+	mapped, err := settings.New(cfg, nil)
 	if err != nil {
 		return status.Here{}, err
 	}
@@ -73,7 +71,7 @@ func (p *parts) has(id string) (node string, yes bool) {
 
 // lookout looks at places.
 type lookout struct {
-	plan    *plan
+	plan    *settings.Settings
 	now     time.Time
 	issuers issuer.Finder
 	connect string
@@ -82,8 +80,8 @@ type lookout struct {
 // discovered are the certificates that only HAProxies name.
 func (l *lookout) discovered(ctx context.Context, own []inventory.Certificate) []inventory.Certificate {
 	var list []inventory.Certificate
-	for _, job := range l.plan.cfg.Jobs {
-		for _, target := range l.plan.targets[job.Name] {
+	for _, job := range l.plan.Config.Jobs {
+		for _, target := range l.plan.Targets[job.Name] {
 			t, ok := target.(*haproxytarget.Target)
 			if !ok || !t.Discovers() {
 				continue
@@ -101,15 +99,15 @@ func (l *lookout) at(ctx context.Context, c inventory.Certificate) status.Truths
 		c.Issuer = l.issuers.Kept(c.ID, c.Leaf)
 	}
 	all := status.Truths{ID: c.ID, Job: c.Job, Name: c.Name}
-	if l.plan.cfg.Job(c.Job).WriteFiles {
+	if l.plan.Config.Job(c.Job).WriteFiles {
 		all.Truths = append(all.Truths, l.file(c))
 	}
-	for _, target := range l.plan.targets[c.Job] {
+	for _, target := range l.plan.Targets[c.Job] {
 		if t, ok := target.(*haproxytarget.Target); ok {
 			all.Truths = append(all.Truths, l.haproxy(ctx, c, t))
 		}
 	}
-	if connect := cmp.Or(l.connect, l.plan.cfg.Job(c.Job).Connect); connect != "" {
+	if connect := cmp.Or(l.connect, l.plan.Config.Job(c.Job).Connect); connect != "" {
 		all.Truths = append(all.Truths, l.client(ctx, c, connect))
 	}
 	return all
@@ -117,7 +115,7 @@ func (l *lookout) at(ctx context.Context, c inventory.Certificate) status.Truths
 
 func (l *lookout) file(c inventory.Certificate) status.Truth {
 	t := status.Truth{Place: "file"}
-	probe := writer.ProbeFile(c.OCSPFile, l.plan.cfg.TrustedFolders)
+	probe := writer.ProbeFile(c.OCSPFile, l.plan.Config.TrustedFolders)
 	switch {
 	case len(probe.Holds) > 0: // whether or not we could replace it
 		l.judge(&t, probe.Holds, c)
@@ -191,7 +189,7 @@ func (l *lookout) judge(t *status.Truth, der []byte, c inventory.Certificate) {
 		fails(t, errNoIssuerHere)
 		return
 	}
-	settings := l.plan.fetch(c.Job, c.Name).settings
+	settings := l.plan.Fetch(c.Job, c.Name).Settings
 	f, err := staple.Verify(der, c.Leaf, c.Issuer, settings.Judgement(l.now))
 	if err != nil {
 		t.Says, t.Error = "refused", err.Error()

@@ -15,6 +15,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/ration"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/served"
+	"github.com/consul-ocsp/consul-ocsp/plugin/settings"
 )
 
 // viewsInterval is how often what HAProxies serve is compared with the files,
@@ -31,10 +32,10 @@ type views struct {
 }
 
 // sources are a plan's sources together with what HAProxies named.
-func (v *views) sources(mapped *plan) []inventory.Source {
+func (v *views) sources(mapped *settings.Settings) []inventory.Source {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	sources := slices.Clone(mapped.sources)
+	sources := slices.Clone(mapped.Sources)
 	for i := range sources {
 		sources[i].Discovered = v.discovered[sources[i].Job]
 	}
@@ -74,8 +75,8 @@ func (p *parts) lookAtServed(ctx context.Context) {
 	mapped, own := p.plan.Load(), p.holding.files()
 	found := map[string][]string{}
 	var troubles []record.NodeTrouble
-	for _, job := range mapped.cfg.Jobs {
-		for _, target := range mapped.targets[job.Name] {
+	for _, job := range mapped.Config.Jobs {
+		for _, target := range mapped.Targets[job.Name] {
 			t, ok := target.(*haproxytarget.Target)
 			if !ok {
 				continue

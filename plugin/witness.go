@@ -84,16 +84,16 @@ func (p *parts) watchNodes(ctx context.Context, datacenter string) error {
 	defer p.chronicle.unwatch(news)
 	for ctx.Err() == nil {
 		plan := p.plan.Load()
-		if !plan.history {
+		if !plan.History {
 			select {
-			case <-plan.replaced:
+			case <-plan.Replaced:
 			case <-ctx.Done():
 			}
 			continue
 		}
 		p.chronicle.catchUp(w.ids())
 		w.fill()
-		w.watch(ctx, news, plan.replaced)
+		w.watch(ctx, news, plan.Replaced)
 	}
 	return nil
 }

@@ -1,7 +1,8 @@
-package plugin
+package settings
 
 import (
 	"crypto/x509"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -40,12 +41,12 @@ func TestIssuersAreDownloadedThroughTheProxy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.settings.Proxy != settings.Proxy {
-		t.Errorf("exchanges go through %q, want %q", f.settings.Proxy, settings.Proxy)
+	if f.Settings.Proxy != settings.Proxy {
+		t.Errorf("exchanges go through %q, want %q", f.Settings.Proxy, settings.Proxy)
 	}
 	client := responder.New(responder.Config{})
 	t.Cleanup(client.Close)
-	found, err := issuer.Finder{Client: client}.Find(t.Context(), below.Certificate(), f.forIssuers())
+	found, err := issuer.Finder{Client: client}.Find(t.Context(), below.Certificate(), f.ForIssuers())
 	if err != nil || !found.Equal(root.Certificate()) {
 		t.Errorf("%v, %v", found, err)
 	}
@@ -73,15 +74,44 @@ func TestAFetchBlockReachesTheFetcher(t *testing.T) {
 		TrustedResponders: []*x509.Certificate{ca.Certificate()}, AllowedResponders: []string{"*.example.com"},
 		AllowPrivateAddresses: true, AllowSHA1Signatures: true, Concurrency: 7, Rate: 70,
 	}
-	if !reflect.DeepEqual(f.settings, want) || len(f.trustedIssuers) != 1 {
-		t.Errorf("%+v, issuers %d; want %+v", f.settings, len(f.trustedIssuers), want)
+	if !reflect.DeepEqual(f.Settings, want) || len(f.TrustedIssuers) != 1 {
+		t.Errorf("%+v, issuers %d; want %+v", f.Settings, len(f.TrustedIssuers), want)
 	}
 	for v, i := reflect.ValueOf(want), 0; i < v.NumField(); i++ {
 		if name := v.Type().Field(i).Name; v.Field(i).IsZero() != (name == "Off") {
 			t.Errorf("%s is not shown here", name)
 		}
 	}
-	if f, err = newFetch(hclconfig.Fetch{Responder: []string{""}}); err != nil || !f.settings.Off || f.settings.Responders != nil {
-		t.Errorf("%+v, %v; want it off", f.settings, err)
+	if f, err = newFetch(hclconfig.Fetch{Responder: []string{""}}); err != nil || !f.Settings.Off || f.Settings.Responders != nil {
+		t.Errorf("%+v, %v; want it off", f.Settings, err)
+	}
+}
+
+// Other trusted issuers make all be judged again; nothing else does.
+func TestSettingsJudgeAlike(t *testing.T) {
+	ca, err := testca.Init(t.TempDir(), testca.InitOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	trusting := Fetch{TrustedIssuers: []*x509.Certificate{ca.Certificate()}}
+	with := func(change func(s *Settings)) *Settings {
+		s := &Settings{Config: &hclconfig.Config{}, jobs: map[string]Fetch{"edge": {}}}
+		change(s)
+		return s
+	}
+	plain := with(func(*Settings) {})
+	for name, c := range map[string]struct {
+		s    *Settings
+		want bool
+	}{
+		"itself":           {plain, true},
+		"other settings":   {with(func(s *Settings) { s.Top.Settings.Host = "x" }), true},
+		"another job":      {with(func(s *Settings) { s.jobs = map[string]Fetch{"web": {}} }), true},
+		"trusted":          {with(func(s *Settings) { s.Top = trusting; s.jobs = nil }), false},
+		"trusted in a job": {with(func(s *Settings) { maps.Copy(s.jobs, map[string]Fetch{"edge": trusting}) }), false},
+	} {
+		if plain.JudgesAs(c.s) != c.want || c.s.JudgesAs(plain) != c.want {
+			t.Errorf("%s: %v", name, !c.want)
+		}
 	}
 }

@@ -1,4 +1,4 @@
-package plugin
+package settings
 
 import (
 	"fmt"
@@ -12,20 +12,24 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
 )
 
-// targets are the targets of all deliver blocks. One whose block did not change
+// Targets make the targets of all deliver blocks. One whose block did not change
 // stays the same over a reload of the configuration: its certificates are not
-// delivered again, and its reloads stay paced.
-type targets struct {
-	logger hclog.Logger
-	made   map[string]writer.Target
-	turns  *haproxytarget.Turns // nil: standalone
-	// askOnly: nothing will be installed.
-	askOnly bool
+// delivered again, and its reloads stay paced. They are for one goroutine at a
+// time.
+type Targets struct {
+	Logger hclog.Logger
+	// Turns are the node's turns to reload; nil: standalone. They may be set until
+	// the first target is used.
+	Turns *haproxytarget.Turns
+	// AskOnly: nothing will be installed.
+	AskOnly bool
+
+	made map[string]writer.Target
 }
 
 // byJob are the targets of each job's certificates. Targets of blocks that are
 // gone are forgotten.
-func (t *targets) byJob(cfg *hclconfig.Config) map[string][]writer.Target {
+func (t *Targets) byJob(cfg *hclconfig.Config) map[string][]writer.Target {
 	kept := map[string]writer.Target{}
 	jobs := map[string][]writer.Target{}
 	add := func(job string, block any, create func() writer.Target) {
@@ -49,7 +53,7 @@ func (t *targets) byJob(cfg *hclconfig.Config) map[string][]writer.Target {
 			add(job.Name, d, func() writer.Target {
 				return writer.NewNginx(writer.NginxConfig{
 					Name: targetName("nginx", d.Name), Reload: d.Reload, Test: d.Test, File: d.File,
-					StateDir: reloadDir(cfg), TrustedFolders: cfg.TrustedFolders, Logger: t.logger.Named("nginx"),
+					StateDir: reloadDir(cfg), TrustedFolders: cfg.TrustedFolders, Logger: t.Logger.Named("nginx"),
 				})
 			})
 		}
@@ -60,7 +64,7 @@ func (t *targets) byJob(cfg *hclconfig.Config) map[string][]writer.Target {
 				if d.Name != "" {
 					name = targetName("exec", d.Name)
 				}
-				return writer.NewExec(name, d.Command, d.Timeout, t.logger.Named("exec"))
+				return writer.NewExec(name, d.Command, d.Timeout, t.Logger.Named("exec"))
 			})
 		}
 	}
@@ -68,12 +72,12 @@ func (t *targets) byJob(cfg *hclconfig.Config) map[string][]writer.Target {
 	return jobs
 }
 
-func (t *targets) haproxy(cfg *hclconfig.Config, job string, d hclconfig.DeliverHAProxy) *haproxytarget.Target {
+func (t *Targets) haproxy(cfg *hclconfig.Config, job string, d hclconfig.DeliverHAProxy) *haproxytarget.Target {
 	return haproxytarget.New(haproxytarget.Config{
 		Name: targetName("haproxy", d.Name), Job: job, Socket: d.Socket, LockDir: cfg.LockDir,
-		Method: haproxy.Method(d.Method), Reload: d.Reload, Remove: d.OnRevoked == "remove", Discover: d.Discover, AskOnly: t.askOnly,
-		MinInterval: d.MinInterval, MaxConcurrent: d.MaxConcurrent, Turns: func() *haproxytarget.Turns { return t.turns },
-		StateDir: reloadDir(cfg), Logger: t.logger.Named("haproxy"),
+		Method: haproxy.Method(d.Method), Reload: d.Reload, Remove: d.OnRevoked == "remove", Discover: d.Discover, AskOnly: t.AskOnly,
+		MinInterval: d.MinInterval, MaxConcurrent: d.MaxConcurrent, Turns: func() *haproxytarget.Turns { return t.Turns },
+		StateDir: reloadDir(cfg), Logger: t.Logger.Named("haproxy"),
 	})
 }
 

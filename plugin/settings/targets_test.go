@@ -1,4 +1,4 @@
-package plugin
+package settings
 
 import (
 	"testing"
@@ -12,7 +12,7 @@ func TestTargetsStayWhileTheirBlockDoes(t *testing.T) {
 	cfg := hclconfig.Default()
 	job := hclconfig.Job{Name: "edge", Exec: []hclconfig.DeliverExec{{Command: []string{"true"}}}, HAProxy: []hclconfig.DeliverHAProxy{{Socket: "/a", Method: "auto"}}}
 	cfg.Jobs = []hclconfig.Job{job}
-	set := &targets{logger: hclog.NewNullLogger()}
+	set := &Targets{Logger: hclog.NewNullLogger()}
 	before := set.byJob(cfg)["edge"]
 	cfg.Jobs[0].Exec[0].Source.Line = 7
 	cfg.Jobs[0].HAProxy[0].Socket = "/b"
