@@ -14,6 +14,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/settings"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
+	"github.com/consul-ocsp/consul-ocsp/plugin/truths"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
 )
 
@@ -89,11 +90,8 @@ func (p *parts) ownCanaries(mapped *settings.Settings) []canary.Own {
 
 // lookAt is what a client is shown, by the way of status -here -connect.
 func (p *parts) lookAt(ctx context.Context, mapped *settings.Settings, c inventory.Certificate, connect string) (says, why string) {
-	l := &lookout{plan: mapped, now: time.Now(), issuers: p.holding.issuers}
-	if c.Issuer == nil {
-		c.Issuer = l.issuers.Kept(c.ID, c.Leaf)
-	}
-	t := l.client(ctx, c, connect)
+	l := &truths.Lookout{Settings: mapped, Now: time.Now(), Issuers: p.holding.issuers}
+	t := l.Client(ctx, c, connect)
 	return t.Says, t.Error
 }
 
