@@ -128,13 +128,22 @@ type Job struct {
 
 // HasCertificates tells whether the job names certificates in any way.
 func (j *Job) HasCertificates() bool {
-	for _, h := range j.HAProxy {
-		if h.Discover {
-			return true
-		}
-	}
-	return len(j.Certificates)+len(j.Globs)+len(j.CrtLists)+len(j.HAProxyConfig) > 0
+	return len(j.Certificates)+len(j.Globs)+len(j.CrtLists)+len(j.HAProxyConfig) > 0 || j.Discovers()
 }
+
+// Discovers tells whether some HAProxy says which certificates the job has.
+func (j *Job) Discovers() bool {
+	return slices.ContainsFunc(j.HAProxy, func(d DeliverHAProxy) bool { return d.Discover })
+}
+
+// Placeholders tells whether the job wants an empty file where there is no response
+// yet: the files are those of all its targets.
+func (j *Job) Placeholders() bool {
+	return slices.ContainsFunc(j.HAProxy, func(d DeliverHAProxy) bool { return d.Placeholder })
+}
+
+// OnlyNginx tells whether the job's files are for nginx and for no HAProxy.
+func (j *Job) OnlyNginx() bool { return len(j.HAProxy) == 0 && len(j.Nginx) > 0 }
 
 // Certificate is one certificate named by a job.
 type Certificate struct {

@@ -1,5 +1,5 @@
-// Package plugin is consul-ocsp as a whole: it maps a checked configuration to
-// the parts in the packages below it, and runs them.
+// Package plugin is consul-ocsp as a whole: it gives the parts in the packages
+// below it what a checked configuration says, by package settings, and runs them.
 //
 //	        the elected agent (one per cluster)              every node
 //	certificate ─► request ─► responder ─► verify ─► publish ═ Consul KV ═ follow ─► verify ─► file ─► HAProxy, nginx, exec

@@ -1,9 +1,6 @@
 package plugin
 
 import (
-	"slices"
-
-	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
 )
 
@@ -26,9 +23,9 @@ func (h *holding) deliveries() []writer.Certificate {
 			ID: c.ID, Job: c.Job, Name: c.Name, Path: c.Path, OCSPFile: c.OCSPFile,
 			Leaf: c.Leaf, Issuer: c.Issuer, Pair: c.Pair, Names: c.Names, MustStaple: c.MustStaple,
 			IssuerInPEM: c.IssuerInPEM, IssuerKnown: c.IssuerKnown(), IssuerFile: c.IssuerFile, IssuerOnlyInPEM: c.IssuerFile == "",
-			NotHAProxy: len(job.HAProxy) == 0 && len(job.Nginx) > 0,
+			NotHAProxy: job.OnlyNginx(),
 			WriteFile:  job.WriteFiles, WriteIssuer: job.WriteIssuer, OnRevoked: onRevoked,
-			Placeholder: placeholders(job), ZeroWarning: c.ZeroWarning,
+			Placeholder: job.Placeholders(), ZeroWarning: c.ZeroWarning,
 			Options: writer.Options{
 				AllowSHA1Signatures: settings.AllowSHA1Signatures, TrustedResponders: settings.TrustedResponders,
 			},
@@ -36,10 +33,4 @@ func (h *holding) deliveries() []writer.Certificate {
 		})
 	}
 	return list
-}
-
-// placeholders tells whether a job wants an empty file where there is no response
-// yet: the files are those of all its targets.
-func placeholders(job *hclconfig.Job) bool {
-	return slices.ContainsFunc(job.HAProxy, func(d hclconfig.DeliverHAProxy) bool { return d.Placeholder })
 }

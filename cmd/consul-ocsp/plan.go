@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin"
+	"github.com/consul-ocsp/consul-ocsp/plugin/prospects"
 )
 
 func planCommand(e environment) *command {
@@ -40,20 +41,20 @@ Example:
 		defer progress.end()
 		ctx, stop := c.interrupted()
 		defer stop()
-		prospects, err := plugin.Plan(ctx, cfg, plugin.Options{Version: version, Logger: logger, Progress: progress.tell})
+		report, err := plugin.Plan(ctx, cfg, plugin.Options{Version: version, Logger: logger, Progress: progress.tell})
 		progress.rest()
 		if err != nil {
 			c.complain(err.Error())
 			return exitUsage
 		}
 		if *asJSON {
-			if err := c.printJSON(prospects); err != nil {
+			if err := c.printJSON(report); err != nil {
 				return c.failed(err)
 			}
 		} else {
-			printProspects(c, prospects)
+			printProspects(c, report)
 		}
-		if prospects.Hurts() {
+		if report.Hurts() {
 			return exitFailed
 		}
 		return exitOK
@@ -63,7 +64,7 @@ Example:
 
 // printProspects prints a paragraph for each certificate, then what is about
 // more than one.
-func printProspects(c *command, p *plugin.Prospects) {
+func printProspects(c *command, p *prospects.Report) {
 	hurt := 0
 	for _, cert := range p.Certificates {
 		name := nameOf(cert.Job, cert.Name, cert.ID)
@@ -86,7 +87,7 @@ func printProspects(c *command, p *plugin.Prospects) {
 }
 
 // printRemarks is how many of them would hurt.
-func printRemarks(c *command, remarks []plugin.Remark) (hurt int) {
+func printRemarks(c *command, remarks []prospects.Remark) (hurt int) {
 	for _, r := range remarks {
 		sign := "-"
 		if r.Hurts {
@@ -108,7 +109,7 @@ func issuerText(from string) string {
 	return "found (" + from + ")"
 }
 
-func fileText(p plugin.Prospect) string {
+func fileText(p prospects.Prospect) string {
 	if p.File == "" {
 		return ""
 	}
@@ -123,14 +124,14 @@ func fileText(p plugin.Prospect) string {
 }
 
 // reachText says in words how a response gets to a server.
-func reachText(r plugin.Reach) string {
+func reachText(r prospects.Reach) string {
 	text := map[string]string{
-		plugin.WaySet:         "takes a response while it runs",
-		plugin.WayTransaction: "takes a response once a transaction has registered the certificate, without a reload",
-		plugin.WayReload:      "reads the file with a reload",
-		plugin.WayFile:        "does not run: its start reads the file",
-		plugin.WayRun:         "a command is run for it",
-		plugin.WayNone:        "does not serve this certificate",
+		prospects.WaySet:         "takes a response while it runs",
+		prospects.WayTransaction: "takes a response once a transaction has registered the certificate, without a reload",
+		prospects.WayReload:      "reads the file with a reload",
+		prospects.WayFile:        "does not run: its start reads the file",
+		prospects.WayRun:         "a command is run for it",
+		prospects.WayNone:        "does not serve this certificate",
 	}[r.Way]
 	if len(r.Names) > 0 {
 		text += "; serves it as " + strings.Join(r.Names, ", ")

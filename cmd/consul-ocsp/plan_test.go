@@ -11,8 +11,8 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/consul-ocsp/consul-ocsp/plugin"
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy/haproxytest"
+	"github.com/consul-ocsp/consul-ocsp/plugin/prospects"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
 
@@ -47,8 +47,8 @@ func TestPlan(t *testing.T) {
 	out, code = consulOCSP(t, "plan", "-config-file="+n.job)
 	wantPlan(t, out, code, exitOK, "takes a response while it runs", "holds good until ", "1 certificates, 0 things would hurt")
 	out, code = consulOCSP(t, "plan", "-json", "-config-file="+n.job)
-	var asJSON plugin.Prospects
-	if err := json.Unmarshal([]byte(out), &asJSON); err != nil || code != exitOK || len(asJSON.Certificates) != 1 || asJSON.Certificates[0].Servers[0].Way != plugin.WaySet {
+	var asJSON prospects.Report
+	if err := json.Unmarshal([]byte(out), &asJSON); err != nil || code != exitOK || len(asJSON.Certificates) != 1 || asJSON.Certificates[0].Servers[0].Way != prospects.WaySet {
 		t.Errorf("plan -json ends with %d, %v:\n%s", code, err, out)
 	}
 	n.haproxy.Stop()

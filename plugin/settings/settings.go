@@ -94,24 +94,12 @@ func New(cfg *hclconfig.Config, t *Targets) (*Settings, error) {
 
 // Discovers tells whether some HAProxy says which certificates there are.
 func (s *Settings) Discovers() bool {
-	for _, job := range s.Config.Jobs {
-		for _, h := range job.HAProxy {
-			if h.Discover {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.Config.Jobs, func(j hclconfig.Job) bool { return j.Discovers() })
 }
 
 // HasCanary reports whether some job has a canary.
 func (s *Settings) HasCanary() bool {
-	for _, j := range s.Config.Jobs {
-		if j.Canary != nil {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.Config.Jobs, func(j hclconfig.Job) bool { return j.Canary != nil })
 }
 
 // IsCanary reports whether a job's certificate is its canary.

@@ -1,4 +1,4 @@
-package plugin
+package prospects
 
 import (
 	"context"
@@ -29,8 +29,8 @@ type surveyed struct {
 // askServers asks each server once.
 func (s *survey) askServers(ctx context.Context) {
 	s.servers = map[string][]*surveyed{}
-	for _, job := range s.plan.Config.Jobs {
-		for _, target := range s.plan.Targets[job.Name] {
+	for _, job := range s.settings.Config.Jobs {
+		for _, target := range s.settings.Targets[job.Name] {
 			server := &surveyed{name: target.Name()}
 			s.servers[job.Name] = append(s.servers[job.Name], server)
 			switch t := target.(type) {
