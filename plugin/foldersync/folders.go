@@ -31,8 +31,8 @@ type folderSyncs struct {
 }
 
 type folderSync struct {
-	once sync.Once
-	err  error
+	ended chan struct{}
+	err   error
 }
 
 // Sync returns once a sync of the folder that began after the call has ended. Its
@@ -47,21 +47,17 @@ func (f *Folders) Sync(path string) error {
 		syncs = &folderSyncs{}
 		f.of[path] = syncs
 	}
-	if syncs.next == nil {
-		syncs.next = &folderSync{}
+	first := syncs.next == nil
+	if first {
+		syncs.next = &folderSync{ended: make(chan struct{})}
 	}
 	mine := syncs.next
 	syncs.waiting++
 	f.mu.Unlock()
-
-	syncs.running.Lock()
-	mine.once.Do(func() {
-		f.mu.Lock()
-		syncs.next = nil
-		f.mu.Unlock()
-		mine.err = f.sync(path)
-	})
-	syncs.running.Unlock()
+	if first {
+		f.serve(path, syncs, mine)
+	}
+	<-mine.ended
 
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -69,6 +65,18 @@ func (f *Folders) Sync(path string) error {
 		delete(f.of, path)
 	}
 	return mine.err
+}
+
+// serve is called by the first of those who wait for the same sync, which others
+// join until its turn comes.
+func (f *Folders) serve(path string, syncs *folderSyncs, mine *folderSync) {
+	syncs.running.Lock()
+	defer syncs.running.Unlock()
+	f.mu.Lock()
+	syncs.next = nil
+	f.mu.Unlock()
+	mine.err = f.sync(path)
+	close(mine.ended)
 }
 
 func (f *Folders) sync(path string) error {

@@ -3,13 +3,14 @@ package store
 import (
 	"path/filepath"
 	"runtime"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 )
 
-// syncers is how many files of a batch are synced at a time: the file system and
+// syncers is how many folders of a batch are synced at a time: the file system and
 // the disk do together what is asked for at the same time.
 const syncers = 32
 
@@ -75,14 +76,13 @@ func (s *Store) write(batch []*pending) (rest []*pending) {
 	drafts := make([]*draft, len(now))
 	together(len(now), runtime.GOMAXPROCS(0), func(i int) { drafts[i], now[i].err = s.draft(now[i]) })
 	kept := make([]evidence, len(now))
-	together(len(now), syncers, func(i int) {
-		if drafts[i] == nil {
-			return
+	together(len(now), runtime.GOMAXPROCS(0), func(i int) {
+		if drafts[i] != nil {
+			kept[i] = s.evidenceOf(now[i].st)
 		}
-		kept[i] = s.evidenceOf(now[i].st)
-		kept[i].keep(&s.folders)
-		now[i].err = drafts[i].keep()
 	})
+	s.keepDrafts(now, drafts, kept)
+	together(len(now), syncers, func(i int) { kept[i].place(&s.folders) })
 	_ = s.remember(now, kept) // who is told of it tries again
 	changed := false
 	for i, p := range now {
@@ -107,6 +107,23 @@ func (s *Store) write(batch []*pending) (rest []*pending) {
 		}
 	}
 	return rest
+}
+
+// keepDrafts makes the contents of a batch durable, and of its evidence, at once.
+func (s *Store) keepDrafts(now []*pending, drafts []*draft, kept []evidence) {
+	all := slices.Clone(drafts)
+	for _, e := range kept {
+		all = append(all, e.draft)
+	}
+	errs := keepAll(all)
+	for i := range now {
+		if errs[i] != nil {
+			now[i].err = errs[i]
+		}
+		if err := errs[len(now)+i]; err != nil {
+			kept[i].err = err
+		}
+	}
 }
 
 func (s *Store) stapleDir() string { return filepath.Join(s.dir, staples) }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/filesync"
 )
 
 // draft is a file on its way to its place. It is what renameio does in one go,
@@ -30,15 +32,34 @@ func newDraft(path string, b []byte) (*draft, error) {
 	return d, nil
 }
 
-// keep makes what was written durable.
-func (d *draft) keep() error {
-	if err := d.file.Sync(); err != nil {
-		return d.drop(err)
+// keep makes durable what was written.
+func (d *draft) keep() error { return keepAll([]*draft{d})[0] }
+
+// keepAll makes durable what was written. Errors are in the order of drafts, of
+// which some may be nil.
+func keepAll(drafts []*draft) []error {
+	var files []*os.File
+	for _, d := range drafts {
+		if d != nil {
+			files = append(files, d.file)
+		}
 	}
-	if err := d.file.Close(); err != nil {
-		return d.drop(err)
+	synced := filesync.All(files)
+	errs := make([]error, len(drafts))
+	for i, d := range drafts {
+		if d == nil {
+			continue
+		}
+		err := synced[0]
+		synced = synced[1:]
+		if closed := d.file.Close(); err == nil {
+			err = closed
+		}
+		if err != nil {
+			errs[i] = d.drop(err)
+		}
 	}
-	return nil
+	return errs
 }
 
 // place puts the file into its place; durable once the folder is synced.

@@ -87,12 +87,9 @@ func (s *Store) evidenceOf(st record.Staple) (e evidence) {
 	return e
 }
 
-// keep makes it durable and puts it into its place, and removes what is too much.
-func (e *evidence) keep(f *foldersync.Folders) {
+// place puts what is durable into its place, and removes what is too much.
+func (e *evidence) place(f *foldersync.Folders) {
 	if e.n == 0 || e.err != nil {
-		return
-	}
-	if e.err = e.draft.keep(); e.err != nil {
 		return
 	}
 	if e.err = e.draft.place(); e.err != nil {
@@ -154,7 +151,10 @@ func (s *Store) KeepStored(id string, thisUpdate time.Time, sha256 string) error
 			return err
 		}
 		e := s.evidenceOf(st)
-		e.keep(&s.folders)
+		if e.draft != nil {
+			e.err = e.draft.keep()
+		}
+		e.place(&s.folders)
 		return s.remember([]*pending{{st: st}}, []evidence{e})
 	})
 }

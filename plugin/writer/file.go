@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/filesync"
 	"github.com/consul-ocsp/consul-ocsp/plugin/foldersync"
 )
 
@@ -25,9 +26,10 @@ type file struct {
 	path  string // as the server knows it
 	like  string // a new file takes owner and group of this one where permitted
 	trust trust
-	// folders is shared by those who write many files; nil: on its own, for one
-	// that is not tried again.
-	folders *foldersync.Folders
+	// contents and folders are shared by those who write many files; nil: on its
+	// own, for one that is not tried again.
+	contents *filesync.Group
+	folders  *foldersync.Folders
 }
 
 // read returns what the file holds; nil when it does not exist. What is longer
@@ -89,7 +91,7 @@ func (f file) replace(content []byte, decide func(old []byte) (bool, error)) (wr
 		tmp.Close() // ends the lock, so after the rename or the removal
 	}()
 	var old []byte
-	if p, err = f.trust.locate(f.path); err != nil {
+	if p, err = f.again(p); err != nil {
 		return false, err
 	}
 	if p.exists {
@@ -127,7 +129,7 @@ func (f file) fill(tmp *os.File, p place, content []byte) error {
 	if err := f.own(tmp, p); err != nil {
 		return err
 	}
-	if err := tmp.Sync(); err != nil {
+	if err := f.syncContent(tmp); err != nil {
 		return refuse(ReasonWrite, "%w", err)
 	}
 	return nil
@@ -197,6 +199,14 @@ func (f file) settle() error {
 	return f.folders.Settle(p.folder)
 }
 
+// syncContent makes what was written durable.
+func (f file) syncContent(tmp *os.File) error {
+	if f.contents == nil {
+		return tmp.Sync()
+	}
+	return f.contents.Sync(tmp)
+}
+
 func syncFolder(folder string) error {
 	if err := foldersync.Once(folder); err != nil {
 		return refuse(ReasonWrite, "%w", err)
@@ -257,12 +267,44 @@ func (f file) take(tmp *os.File) (bool, error) {
 	return false, nil
 }
 
+// again is where the file is now that a lock is held. Its folder was judged the
+// moment before: only a name that is no plain file any more has the way looked at
+// once more.
+func (f file) again(p place) (place, error) {
+	var st syscall.Stat_t
+	switch err := lstat(p.path(), &st); {
+	case errors.Is(err, fs.ErrNotExist):
+		p.exists = false
+	case err == nil && st.Mode&syscall.S_IFMT == syscall.S_IFREG:
+		p.exists = true
+	default:
+		return f.trust.locate(f.path)
+	}
+	return p, nil
+}
+
 // clean removes what a crash left beside the file.
 func (f file) clean() {
+	if p, err := f.trust.locate(f.path); err == nil {
+		f.cleanAt(p)
+	}
+}
+
+// readFirst is read for the first time: it removes what a crash left beside the
+// file.
+func (f file) readFirst() ([]byte, error) {
 	p, err := f.trust.locate(f.path)
 	if err != nil {
-		return
+		return nil, err
 	}
+	f.cleanAt(p)
+	if !p.exists {
+		return nil, nil
+	}
+	return readPlace(p)
+}
+
+func (f file) cleanAt(p place) {
 	if _, err := os.Lstat(temporary(p)); err != nil {
 		return
 	}
@@ -290,7 +332,7 @@ func (f file) removeIf(decide func(content []byte) bool) (bool, error) {
 		os.Remove(tmp.Name())
 		tmp.Close()
 	}()
-	if p, err = f.trust.locate(f.path); err != nil || !p.exists {
+	if p, err = f.again(p); err != nil || !p.exists {
 		return false, err
 	}
 	content, err := readPlace(p)

@@ -167,19 +167,20 @@ func (w *Writer) writeIssuer(c *Certificate) error {
 }
 
 func (w *Writer) destination(c *Certificate) file {
-	return file{path: c.file(), like: c.Path, trust: w.trust, folders: &w.folders}
+	return file{path: c.file(), like: c.Path, trust: w.trust, contents: &w.contents, folders: &w.folders}
 }
 
 func (w *Writer) issuerFile(c *Certificate) file {
-	return file{path: c.issuerFile(), like: c.Path, trust: w.trust, folders: &w.folders}
+	return file{path: c.issuerFile(), like: c.Path, trust: w.trust, contents: &w.contents, folders: &w.folders}
 }
 
-// clean removes what a crash may have left beside e's files.
-func (w *Writer) clean(e *entry) {
-	w.destination(&e.cert).clean()
+// readFirst is what e's file holds when nothing is known of it yet. What a crash
+// left beside e's files is removed.
+func (w *Writer) readFirst(e *entry) ([]byte, error) {
 	if !e.cert.IssuerInPEM {
 		w.issuerFile(&e.cert).clean()
 	}
+	return w.destination(&e.cert).readFirst()
 }
 
 // trouble sets one of e's errors, and says so when it comes, changes and goes.

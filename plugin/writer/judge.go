@@ -167,6 +167,7 @@ func (w *Writer) unlearn(e *entry, st record.Staple, facts *staple.Facts) error 
 
 // load looks at what data_dir and the file hold for e, at its start.
 func (w *Writer) load(e *entry) {
+	old, unread := w.readFirst(e)
 	if e.cert.Issuer == nil {
 		return
 	}
@@ -190,8 +191,7 @@ func (w *Writer) load(e *entry) {
 		}
 	}
 	// What is wrong with the file or its path shows when it is written.
-	old, err := w.destination(&e.cert).read()
-	if err != nil || len(old) == 0 || w.isHeld(e, old) {
+	if unread != nil || len(old) == 0 || w.isHeld(e, old) {
 		return
 	}
 	facts, err := e.cert.verify(old, w.now())

@@ -49,7 +49,9 @@ func (w *Writer) startTellers() {
 		}
 		w.tellers[target] = t
 		for _, e := range entries {
-			t.queue.add(e)
+			if e.applied != nil { // of the others it is told once they have something
+				t.queue.add(e)
+			}
 		}
 		r := w.run
 		r.wg.Add(1)

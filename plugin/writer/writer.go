@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/filesync"
 	"github.com/consul-ocsp/consul-ocsp/plugin/foldersync"
 	"github.com/consul-ocsp/consul-ocsp/plugin/ration"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
@@ -52,9 +53,9 @@ type Config struct {
 	FirstRetry, LongestRetry time.Duration
 }
 
-// fileWorkers write files at a time: a write mostly waits for fsync, and a file
+// fileWorkers write files at a time: a write mostly waits for the disk, and a file
 // system makes durable together what is written together.
-const fileWorkers = 64
+const fileWorkers = 256
 
 // earlyInterval is how often the Source is asked again for responses that were
 // refused because our clock is behind.
@@ -67,9 +68,10 @@ type Writer struct {
 	now    func() time.Time
 	config Config
 	trust  trust
-	// folders serves all file workers.
-	folders foldersync.Folders
-	wake    chan struct{} // has room for one: ids has others now
+	// contents and folders serve all file workers.
+	contents filesync.Group
+	folders  foldersync.Folders
+	wake     chan struct{} // has room for one: ids has others now
 
 	setting sync.Mutex // one Set at a time
 
@@ -188,7 +190,6 @@ func (w *Writer) loadAll(entries []*entry) {
 		go func() {
 			defer wg.Done()
 			for e := range work {
-				w.clean(e)
 				w.load(e)
 			}
 		}()
