@@ -7,7 +7,7 @@ import (
 
 // talk is how many commands go over one connection: enough that connecting
 // hardly counts, and few enough for HAProxy's time and for its answers.
-const talk = 64
+const talk = 256
 
 // askAll sends commands without payload to the worker and returns their answers
 // in their order. name stands for all of them in errors.

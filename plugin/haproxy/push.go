@@ -7,7 +7,7 @@ import (
 
 // PushMost is how many certificates PushAll is best called with: it keeps other
 // processes from the socket for some milliseconds then.
-const PushMost = 64
+const PushMost = 256
 
 // Pushed is what came of one certificate of PushAll.
 type Pushed struct {
