@@ -6,6 +6,7 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/consul"
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
+	"github.com/consul-ocsp/consul-ocsp/plugin/fold"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
 )
@@ -111,31 +112,31 @@ func Sync(ctx context.Context, cfg *hclconfig.Config, so SyncOptions, o Options)
 // others ask for one meanwhile. A lock that can't be had by the deadline delays
 // nobody longer: the pass is then done beside the other.
 func (p *parts) syncInTurn(ctx context.Context, so SyncOptions, deadline time.Time) *SyncReport {
-	turn, err := openFold(p.plan.Load().Config)
+	turn, err := fold.Open(p.plan.Load().Config)
 	if err != nil {
 		return p.syncUnlocked(ctx, so, err)
 	}
-	defer turn.close() // gives the lock back
+	defer turn.Close() // gives the lock back
 	held := false
 	if so.Fold {
-		held, err = turn.join()
+		held, err = turn.Join()
 		if err == nil && !held {
 			return &SyncReport{Folded: true}
 		}
 	} else {
 		waiting, cancel := context.WithDeadline(ctx, deadline)
-		held, err = turn.wait(waiting)
+		held, err = turn.Wait(waiting)
 		cancel()
 	}
 	if !held {
 		return p.syncUnlocked(ctx, so, err)
 	}
 	for {
-		if err := turn.begin(); err != nil {
+		if err := turn.Begin(); err != nil {
 			return p.syncUnlocked(ctx, so, err)
 		}
 		report := p.syncOnce(ctx, so)
-		more, err := turn.again()
+		more, err := turn.Again()
 		if err != nil {
 			p.options.Logger.Warn("other passes on this node can't be seen", "error", err)
 		}

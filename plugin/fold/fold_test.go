@@ -1,4 +1,4 @@
-package plugin
+package fold
 
 import (
 	"context"
@@ -12,13 +12,13 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 )
 
-func newFold(t *testing.T, cfg *hclconfig.Config) *fold {
+func newFold(t *testing.T, cfg *hclconfig.Config) *Fold {
 	t.Helper()
-	d, err := openFold(cfg)
+	d, err := Open(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(d.close)
+	t.Cleanup(d.Close)
 	return d
 }
 
@@ -36,31 +36,31 @@ func is(t *testing.T, what string, want bool) func(bool, error) {
 func TestFold(t *testing.T) {
 	cfg := &hclconfig.Config{DataDir: t.TempDir()}
 	one, two, three := newFold(t, cfg), newFold(t, cfg), newFold(t, cfg)
-	is(t, "the first joins", true)(one.join())
-	is(t, "a second joins", false)(two.join())
+	is(t, "the first joins", true)(one.Join())
+	is(t, "a second joins", false)(two.Join())
 	// What was left before the pass begins is done by it, what is left later is
 	// not.
-	if err := one.begin(); err != nil {
+	if err := one.Begin(); err != nil {
 		t.Fatal(err)
 	}
-	is(t, "nobody asked since", false)(one.again())
-	is(t, "it is free", true)(two.join())
-	if err := two.begin(); err != nil {
+	is(t, "nobody asked since", false)(one.Again())
+	is(t, "it is free", true)(two.Join())
+	if err := two.Begin(); err != nil {
 		t.Fatal(err)
 	}
-	is(t, "a third joins", false)(three.join())
-	is(t, "the third asked", true)(two.again())
+	is(t, "a third joins", false)(three.Join())
+	is(t, "the third asked", true)(two.Again())
 	is(t, "another pass holds it", false)(one.try())
 
 	// A note that outlives its holder keeps nobody out, and asks for nothing more
 	// than the next pass.
-	is(t, "a third joins again", false)(three.join())
-	two.close()
-	is(t, "its holder is gone", true)(one.join())
-	if err := one.begin(); err != nil {
+	is(t, "a third joins again", false)(three.Join())
+	two.Close()
+	is(t, "its holder is gone", true)(one.Join())
+	if err := one.Begin(); err != nil {
 		t.Fatal(err)
 	}
-	is(t, "the note is done", false)(one.again())
+	is(t, "the note is done", false)(one.Again())
 }
 
 // A note that is left when its reader has just looked and gone is not lost: who
@@ -68,29 +68,29 @@ func TestFold(t *testing.T) {
 func TestFoldNoteTooLate(t *testing.T) {
 	cfg := &hclconfig.Config{DataDir: t.TempDir()}
 	one, two := newFold(t, cfg), newFold(t, cfg)
-	is(t, "the first joins", true)(one.join())
+	is(t, "the first joins", true)(one.Join())
 	note := two.note
 	two.note = func() error {
-		is(t, "nobody asked", false)(one.again())
+		is(t, "nobody asked", false)(one.Again())
 		return note()
 	}
-	is(t, "the second joins", true)(two.join())
+	is(t, "the second joins", true)(two.Join())
 }
 
 // Who waits gets its turn, and no note is left of it.
 func TestFoldWait(t *testing.T) {
 	cfg := &hclconfig.Config{DataDir: t.TempDir()}
 	one, two := newFold(t, cfg), newFold(t, cfg)
-	is(t, "the first waits", true)(one.wait(t.Context()))
-	ctx, cancel := context.WithTimeout(t.Context(), 2*foldPoll)
+	is(t, "the first waits", true)(one.Wait(t.Context()))
+	ctx, cancel := context.WithTimeout(t.Context(), 2*poll)
 	defer cancel()
-	is(t, "in vain", false)(two.wait(ctx))
+	is(t, "in vain", false)(two.Wait(ctx))
 	got := make(chan error)
 	go func() { // ends when it has the lock, or with the test
-		_, err := two.wait(t.Context())
+		_, err := two.Wait(t.Context())
 		got <- err
 	}()
-	is(t, "nobody asked", false)(one.again())
+	is(t, "nobody asked", false)(one.Again())
 	if err := <-got; err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestFoldNames(t *testing.T) {
 	if n := names(); len(n) != 2 {
 		t.Fatalf("two configurations: %v", n)
 	}
-	old := time.Now().Add(-2 * foldAge)
+	old := time.Now().Add(-2 * age)
 	for _, name := range names() {
 		if err := os.Chtimes(name, old, old); err != nil {
 			t.Fatal(err)
@@ -157,18 +157,18 @@ func TestFoldMissesNothing(t *testing.T) {
 }
 
 func syncLike(t *testing.T, cfg *hclconfig.Config, change, seen, working, passes *atomic.Int64) {
-	d, err := openFold(cfg)
+	d, err := Open(cfg)
 	if err != nil {
 		t.Error(err)
 		return
 	}
-	defer d.close()
-	held, err := d.join()
+	defer d.Close()
+	held, err := d.Join()
 	for held && err == nil {
 		if working.Add(1) != 1 {
 			t.Error("two passes at a time")
 		}
-		if err = d.begin(); err != nil {
+		if err = d.Begin(); err != nil {
 			break
 		}
 		passes.Add(1)
@@ -178,7 +178,7 @@ func syncLike(t *testing.T, cfg *hclconfig.Config, change, seen, working, passes
 		}
 		seen.Store(now)
 		working.Add(-1)
-		held, err = d.again()
+		held, err = d.Again()
 	}
 	if err != nil {
 		t.Error(err)
