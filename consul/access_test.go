@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/consul-ocsp/consul-ocsp/consul/consultest"
+	"github.com/consul-ocsp/consul-ocsp/plugin/logtest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 )
 
@@ -171,7 +172,7 @@ func testDenied(t *testing.T, s *consultest.Server) {
 
 // A leader without the right to a session says so, once.
 func testNoSession(t *testing.T, s *consultest.Server) {
-	var log lockedBuffer
+	var log logtest.Text
 	token := s.CreateToken(t, fmt.Sprintf(`key_prefix "%s" { policy = "write" }`, root(t)))
 	c := newClient(t, s, withToken(token), func(c *Config) {
 		c.Logger = hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Debug})

@@ -1,7 +1,6 @@
 package consul
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -14,26 +13,9 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/consul-ocsp/consul-ocsp/consul/consultest"
+	"github.com/consul-ocsp/consul-ocsp/plugin/logtest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 )
-
-// lockedBuffer is a log that a test reads while it is written.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 func rawGet(t *testing.T, url string) []byte {
 	t.Helper()
@@ -59,7 +41,7 @@ func rawGet(t *testing.T, url string) []byte {
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	s := consultest.Start(t)
-	var log lockedBuffer
+	var log logtest.Text
 	var mu sync.Mutex
 	var told []bool
 	var pauses atomic.Int64

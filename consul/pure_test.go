@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/consul/api"
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/logtest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 )
 
@@ -126,7 +127,7 @@ func TestRules(t *testing.T) {
 
 // Many loops notice one outage; one line says so.
 func TestConnection(t *testing.T) {
-	var log lockedBuffer
+	var log logtest.Text
 	var told []bool
 	at := start
 	c := &connection{

@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/consul-ocsp/consul-ocsp/consul/consultest"
+	"github.com/consul-ocsp/consul-ocsp/plugin/logtest"
 )
 
 // health is what an agent says of itself, as a test changes it.
@@ -201,7 +202,7 @@ func TestServeRights(t *testing.T) {
 	t.Parallel()
 	s := consultest.Start(t, consultest.WithACL())
 	const rule = `service "rights" { policy = "write" }`
-	var log lockedBuffer
+	var log logtest.Text
 	denied := newClient(t, s, func(c *Config) {
 		c.Token = s.CreateToken(t, `key_prefix "" { policy = "write" }`)
 		c.Logger = hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Debug})

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin"
+	"github.com/consul-ocsp/consul-ocsp/plugin/logtest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
@@ -53,22 +54,7 @@ type running struct {
 }
 
 // logged is what a process has written.
-type logged struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
+type logged struct{ logtest.Text }
 
 // start runs consul-ocsp with args until the test ends, or stop or kill.
 func start(t *testing.T, args ...string) *running {

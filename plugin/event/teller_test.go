@@ -19,6 +19,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/logtest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 )
 
@@ -62,25 +63,8 @@ func (m *memory) state(id string) string {
 type scene struct {
 	*Teller
 	memory *memory
-	log    *text
+	log    *logtest.Text
 	stop   func()
-}
-
-type text struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *text) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *text) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 func run(t *testing.T, m *memory, s Settings) *scene {
@@ -91,7 +75,7 @@ func run(t *testing.T, m *memory, s Settings) *scene {
 	if s.Timeout == 0 {
 		s.Timeout = 10 * time.Second
 	}
-	log := &text{}
+	log := &logtest.Text{}
 	teller := New(Config{
 		Node: "lb-1", Memory: m, Logger: hclog.New(&hclog.LoggerOptions{Output: log, Level: hclog.Debug}), UserAgent: "consul-ocsp/test",
 		Settings: func() Settings { return s }, Now: func() time.Time { return noon },

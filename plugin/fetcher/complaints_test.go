@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
+	"github.com/consul-ocsp/consul-ocsp/plugin/logtest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/ration"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
@@ -31,8 +32,8 @@ func loud(log string) (lines []string) {
 	return lines
 }
 
-func logged(s *scene) *lines {
-	log := &lines{}
+func logged(s *scene) *logtest.Text {
+	log := &logtest.Text{}
 	s.f.c.Logger = hclog.New(&hclog.LoggerOptions{Output: log, Level: hclog.Info, DisableTime: true})
 	return log
 }
@@ -91,7 +92,7 @@ func TestADeadResponderMakesAHandfulOfLines(t *testing.T) {
 				s.f.Set(targets)
 				s.run(s.f)
 				clocktest.Pass(24 * time.Hour)
-				all := log.take()
+				all := log.Take()
 				got := loud(all)
 				if len(got) < 3 || len(got) > 12 {
 					t.Errorf("%d lines in a day:\n%s", len(got), strings.Join(got, ""))
@@ -104,7 +105,7 @@ func TestADeadResponderMakesAHandfulOfLines(t *testing.T) {
 				}
 				dead.Store(false)
 				clocktest.Pass(2 * time.Hour)
-				all = log.take()
+				all = log.Take()
 				if well := fmt.Sprintf("well again: host=dead.example.com certificates=%d failed_for=", size); len(loud(all)) > 0 ||
 					size > 1 && strings.Count(all, well) != 1 || strings.Count(all, "\n") > ration.Most+3 {
 					t.Errorf("after it is back:\n%s", all)
@@ -126,7 +127,7 @@ func TestAFullDiskMakesAHandfulOfLines(t *testing.T) {
 		s.f.Set(s.targets(25, "http://ocsp.example.com"))
 		s.run(s.f)
 		clocktest.Pass(24 * time.Hour)
-		all := log.take()
+		all := log.Take()
 		if got := loud(all); len(got) != mostLines || !strings.Contains(got[2], "more failures of this kind") || !strings.Contains(got[0], "reason="+Stored) {
 			t.Errorf("%d lines:\n%s", len(got), strings.Join(got, ""))
 		}
@@ -137,7 +138,7 @@ func TestAFullDiskMakesAHandfulOfLines(t *testing.T) {
 		s.memory.storeErr = nil
 		s.memory.mu.Unlock()
 		clocktest.Pass(2 * time.Hour)
-		if all := log.take(); strings.Count(all, "\n") != 1 || !strings.Contains(all, "responses can be stored again") {
+		if all := log.Take(); strings.Count(all, "\n") != 1 || !strings.Contains(all, "responses can be stored again") {
 			t.Errorf("afterwards:\n%s", all)
 		}
 	})
@@ -160,11 +161,11 @@ func TestANewCertificateIsNotYetKnown(t *testing.T) {
 		if n := s.requests(); n < 9 || n > 31 {
 			t.Errorf("%d requests in 15 minutes, want about one a minute", n)
 		}
-		if got := log.take(); strings.Count(got, "\n") != 1 || !containsAll(got, []string{"[INFO]", "no new response", "reason=unauthorized"}) {
+		if got := log.Take(); strings.Count(got, "\n") != 1 || !containsAll(got, []string{"[INFO]", "no new response", "reason=unauthorized"}) {
 			t.Errorf("at first:\n%s", got)
 		}
 		clocktest.Pass(settleIn)
-		if got := log.take(); len(loud(got)) < 1 || !containsAll(loud(got)[0], []string{"[WARN]", "no new response", "reason=unauthorized"}) {
+		if got := log.Take(); len(loud(got)) < 1 || !containsAll(loud(got)[0], []string{"[WARN]", "no new response", "reason=unauthorized"}) {
 			t.Errorf("then:\n%s", got)
 		}
 		n := s.requests()
@@ -203,7 +204,7 @@ func TestOddAnswersAreSaidOnce(t *testing.T) {
 		s.f.Set(targets)
 		stop := s.run(s.f)
 		clocktest.Pass(5 * time.Hour)
-		got := loud(log.take())
+		got := loud(log.Take())
 		for _, reason := range []string{"reason=clock ahead=1h0m0s", "reason=content-type type=text/html", "reason=odd-response what="} {
 			if n := strings.Count(strings.Join(got, ""), reason); n != 1 || len(got) != 3 {
 				t.Errorf("%d times %q in\n%s", n, reason, strings.Join(got, ""))
@@ -227,7 +228,7 @@ func TestOddAnswersAreSaidOnce(t *testing.T) {
 			ahead.Store(int64(step.ahead))
 			clocktest.Pass(time.Hour)
 			var odd []string
-			for line := range strings.Lines(log.take()) {
+			for line := range strings.Lines(log.Take()) {
 				if strings.Contains(line, "clock") {
 					odd = append(odd, line)
 				}

@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/net/http/httpproxy"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/logtest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/status"
@@ -161,7 +162,7 @@ func TestEveryFault(t *testing.T) {
 
 func checkFault(t *testing.T, fault testca.Fault, want expectation, holds bool) {
 	s := faultScene(t)
-	log := &lines{}
+	log := &logtest.Text{}
 	s.f.c.Logger = hclog.New(&hclog.LoggerOptions{Output: log, Level: hclog.Info, DisableTime: true})
 	a := s.faultTarget(fault, want)
 	var held record.Staple
@@ -186,7 +187,7 @@ func checkFault(t *testing.T, fault testca.Fault, want expectation, holds bool) 
 	if st.Meta.Until.After(a.Leaf.NotAfter) {
 		t.Errorf("served until %v, after the certificate's end", st.Meta.Until)
 	}
-	s.checkTold(t, a, want, r, holds, log.take())
+	s.checkTold(t, a, want, r, holds, log.Take())
 }
 
 // checkTold looks at what a turn leaves for operators: trouble, status, counts,

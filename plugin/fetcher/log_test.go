@@ -1,9 +1,7 @@
 package fetcher
 
 import (
-	"bytes"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,35 +10,15 @@ import (
 	"golang.org/x/crypto/ocsp"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
+	"github.com/consul-ocsp/consul-ocsp/plugin/logtest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
 
-// lines collects what is logged.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(b)
-}
-
-// take is what was logged since the last take.
-func (l *lines) take() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s := l.b.String()
-	l.b.Reset()
-	return s
-}
-
 func TestWhatIsLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)
-		log := &lines{}
+		log := &logtest.Text{}
 		s.f.c.Logger = hclog.New(&hclog.LoggerOptions{Output: log, Level: hclog.Info, DisableTime: true})
 		a, plain, evil := s.target("www"), s.issue("plain", testca.IssueOptions{}), s.target("evil", "http://evil.example.com")
 		evil.Announced, evil.Name = true, "x\n[ERROR] all is lost"
@@ -48,7 +26,7 @@ func TestWhatIsLogged(t *testing.T) {
 		want := func(what string, parts ...string) {
 			t.Helper()
 			synctest.Wait()
-			got := log.take()
+			got := log.Take()
 			if n := strings.Count(got, "\n"); n != len(parts) {
 				t.Errorf("%s: %d lines, want %d:\n%s", what, n, len(parts), got)
 			}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/crypto/ocsp"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
+	"github.com/consul-ocsp/consul-ocsp/plugin/logtest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
@@ -277,7 +278,7 @@ func TestACertificateJustIssuedIsAskedForOften(t *testing.T) {
 // asked for often it is for longer, since many CAs date notBefore back.
 func TestACertificateThatStaysUnknownIsWarnedOf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, logged := newScene(t), &lines{}
+		s, logged := newScene(t), &logtest.Text{}
 		s.f.c.Logger = hclog.New(&hclog.LoggerOptions{Output: logged, Level: hclog.Info, DisableTime: true})
 		// Dated back by an hour, as many CAs do.
 		a := s.issue("www", testca.IssueOptions{Responders: []string{"http://ocsp.example.com"}, NotBefore: time.Now().Add(-time.Hour)})
@@ -288,11 +289,11 @@ func TestACertificateThatStaysUnknownIsWarnedOf(t *testing.T) {
 		s.run(s.f)
 		clocktest.Pass(14 * time.Minute)
 		n := s.requests()
-		if text := logged.take(); n < 9 || strings.Contains(text, "[WARN]") || strings.Count(text, "reason=unauthorized") != 1 {
+		if text := logged.Take(); n < 9 || strings.Contains(text, "[WARN]") || strings.Count(text, "reason=unauthorized") != 1 {
 			t.Errorf("%d requests in the first minutes, and %s", n, text)
 		}
 		clocktest.Pass(6 * time.Minute)
-		if text := logged.take(); strings.Count(text, "[WARN]") != 1 || !strings.Contains(text, "reason=unauthorized") {
+		if text := logged.Take(); strings.Count(text, "[WARN]") != 1 || !strings.Contains(text, "reason=unauthorized") {
 			t.Errorf("after 20 minutes: %s", text)
 		}
 		if got := s.requests() - n; got < 3 {

@@ -1,13 +1,11 @@
 package writer
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,32 +13,15 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
+	"github.com/consul-ocsp/consul-ocsp/plugin/logtest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/ration"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
 
-// lines collects what is logged.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-// take is what was logged since the last take.
-func (l *lines) take() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s := l.b.String()
-	l.b.Reset()
-	return s
-}
+// lines are what is logged.
+type lines struct{ logtest.Text }
 
 func (l *lines) logger() hclog.Logger {
 	return hclog.New(&hclog.LoggerOptions{Output: l, Level: hclog.Info, DisableTime: true})
@@ -107,7 +88,7 @@ func TestADayOfTroubleMakesAHandfulOfLines(t *testing.T) {
 				defer stop()
 				src.list <- answers
 				clocktest.Pass(24 * time.Hour)
-				all := log.take()
+				all := log.Take()
 				warnings := strings.Count(all, "[WARN]")
 				if lines := strings.Count(all, "\n"); lines != warnings || warnings < 3 || warnings > 20 {
 					t.Errorf("%d lines, %d of them warnings:\n%s", lines, warnings, all)
@@ -125,7 +106,7 @@ func TestADayOfTroubleMakesAHandfulOfLines(t *testing.T) {
 					}
 				}
 				clocktest.Pass(12 * time.Hour)
-				all = log.take()
+				all = log.Take()
 				for _, end := range []string{"kept in data_dir again", "can be applied again", "target works again"} {
 					if strings.Count(all, end) < 1 || strings.Count(all, end) > 2 { // a line for each reason
 						t.Errorf("%q:\n%s", end, all)

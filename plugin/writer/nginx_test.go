@@ -275,7 +275,7 @@ func TestNginxThatIsNotReloadedAllDay(t *testing.T) {
 			t.Fatal("it was reloaded")
 		}
 	}
-	if got := log.take(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "[ERROR]") {
+	if got := log.Take(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "[ERROR]") {
 		t.Errorf("in a day:\n%s", got)
 	}
 	if err := os.WriteFile(works, nil, 0o600); err != nil {
@@ -285,7 +285,7 @@ func TestNginxThatIsNotReloadedAllDay(t *testing.T) {
 	if did, err := target.(Committer).Commit(t.Context(), false); err != nil || !did.Done {
 		t.Fatalf("%+v, %v", did, err)
 	}
-	if got := log.take(); strings.Count(got, "nginx is reloaded again") != 1 || strings.Contains(got, "[ERROR]") {
+	if got := log.Take(); strings.Count(got, "nginx is reloaded again") != 1 || strings.Contains(got, "[ERROR]") {
 		t.Errorf("afterwards:\n%s", got)
 	}
 }

@@ -14,10 +14,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/logtest"
 )
 
 // patience is generous: ten thousand certificates take a busy machine a minute.
@@ -41,7 +42,7 @@ type Process struct {
 	binary string
 	dir    string // short: a socket's path has at most 107 bytes
 	port   int
-	log    *output
+	log    *logtest.Text
 
 	cmd   *exec.Cmd
 	ended chan struct{}
@@ -54,7 +55,7 @@ func Start(t testing.TB, o Options) *Process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Process{t: t, o: o, binary: o.Binary, dir: dir, log: &output{}}
+	p := &Process{t: t, o: o, binary: o.Binary, dir: dir, log: &logtest.Text{}}
 	if p.binary == "" {
 		p.binary = Binary(t)
 	}
@@ -219,7 +220,7 @@ func (p *Process) run() bool {
 	if out, err := exec.Command(p.binary, "-c", "-f", p.ConfigFile()).CombinedOutput(); err != nil {
 		p.t.Fatalf("haproxy refuses its configuration: %v\n%s", err, out)
 	}
-	p.log.Reset()
+	p.log.Take()
 	args := []string{"-db", "-f", p.ConfigFile()}
 	if p.o.MasterWorker {
 		args = append([]string{"-W", "-S", p.MasterSocket() + ",mode,600"}, args...)
@@ -329,28 +330,4 @@ func freePort(t testing.TB) int {
 	}
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port
-}
-
-// output collects what a process writes while a test reads it.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(b)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
-}
-
-func (o *output) Reset() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.b.Reset()
 }
