@@ -22,7 +22,7 @@ type adopted struct{ target, sha256 string }
 // kept in data_dir and written to its file where nothing newer is there. One
 // HAProxy that can't be asked keeps nobody from asking the others.
 func (p *parts) adopt(ctx context.Context) error {
-	mapped, files := p.plan.Load(), p.holding.files()
+	mapped, files := p.settings.Load(), p.holding.files()
 	if p.adopted == nil {
 		p.adopted = map[string]adopted{}
 	}

@@ -92,7 +92,7 @@ func (a *Agent) runParts(ctx context.Context, p *parts) (next *parts, err error)
 func (a *Agent) Reload(cfg *hclconfig.Config) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if sameFrame(a.current.plan.Load().Config, cfg) {
+	if sameFrame(a.current.settings.Load().Config, cfg) {
 		return a.current.change(cfg)
 	}
 	p, err := newParts(cfg, a.options)

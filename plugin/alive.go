@@ -62,7 +62,7 @@ func sign(ctx context.Context, wanted func() bool, done <-chan struct{}, ask cha
 
 // text says what the agent does now.
 func (p *parts) text() string {
-	deliver := p.plan.Load().Config.HasRole("deliver")
+	deliver := p.settings.Load().Config.HasRole("deliver")
 	n := p.tally()
 	text := "standing by"
 	if f := p.fetching.Load(); f != nil {

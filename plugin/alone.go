@@ -79,7 +79,7 @@ func (p *parts) troubles() []record.NodeTrouble {
 
 // keep keeps in data_dir what Consul can't be told now, for status.
 func (b *fallback) keep() {
-	name := b.p.plan.Load().Config.NodeName
+	name := b.p.settings.Load().Config.NodeName
 	if name == "" {
 		name, _ = os.Hostname()
 	}

@@ -22,7 +22,7 @@ import (
 // shown, until ctx ends.
 func (p *parts) followCanaries(ctx context.Context) {
 	for ctx.Err() == nil {
-		mapped := p.plan.Load()
+		mapped := p.settings.Load()
 		following, cancel := context.WithCancel(ctx)
 		var group sync.WaitGroup // ends with following
 		if mapped.HasCanary() {
@@ -60,7 +60,7 @@ func (p *parts) learnCanaries(ctx context.Context) {
 // setCanaries takes in how canaries are: those of the job file, whatever else
 // there may be in Consul.
 func (p *parts) setCanaries(all map[string]record.Canary) {
-	mapped := p.plan.Load()
+	mapped := p.settings.Load()
 	maps.DeleteFunc(all, func(job string, _ record.Canary) bool {
 		j := mapped.Config.Job(job)
 		return j == nil || j.Canary == nil
@@ -97,7 +97,7 @@ func (p *parts) lookAt(ctx context.Context, mapped *settings.Settings, c invento
 
 // canaryApplied hears how far a file came.
 func (p *parts) canaryApplied(s writer.State) {
-	if s.Reason == "" && (s.Filed || len(s.Targets) > 0) && allHave(s) && p.plan.Load().IsCanary(s.Job, s.Name) {
+	if s.Reason == "" && (s.Filed || len(s.Targets) > 0) && allHave(s) && p.settings.Load().IsCanary(s.Job, s.Name) {
 		p.canary.Applied(s.ID, s.Applied.Status == string(staple.Revoked))
 	}
 }
@@ -109,7 +109,7 @@ const unknownCanary = time.Minute
 // planned reports whether a certificate of this node may be revoked: as canary of
 // a round that goes on, or until it is known whether one does.
 func (p *parts) planned(id, job, name string) bool {
-	return p.plan.Load().IsCanary(job, name) &&
+	return p.settings.Load().IsCanary(job, name) &&
 		(p.canary.Planned(id) || !p.canary.Known() && time.Since(p.started) < unknownCanary)
 }
 
@@ -132,13 +132,13 @@ func (h *holding) isCanary(id string) bool {
 	own := false
 	var names [][]string
 	for _, c := range h.own {
-		if h.plan.IsCanary(c.Job, c.Name) {
+		if h.settings.IsCanary(c.Job, c.Name) {
 			names = append(names, c.Names)
 		}
 		if c.ID != id {
 			continue
 		}
-		if own = h.plan.IsCanary(c.Job, c.Name); !own {
+		if own = h.settings.IsCanary(c.Job, c.Name); !own {
 			return false
 		}
 	}
@@ -147,8 +147,8 @@ func (h *holding) isCanary(id string) bool {
 	}
 	for _, heard := range h.heard {
 		if a := heard.believed[id]; a != nil {
-			return h.plan.IsCanary(a.Job(), a.Name()) &&
-				(h.plan.Config.Announce.Names || slices.ContainsFunc(names, a.HasNames))
+			return h.settings.IsCanary(a.Job(), a.Name()) &&
+				(h.settings.Config.Announce.Names || slices.ContainsFunc(names, a.HasNames))
 		}
 	}
 	return false

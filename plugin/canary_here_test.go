@@ -51,7 +51,7 @@ func TestACanaryIsWhatTheJobFileSays(t *testing.T) {
 // removed again.
 func TestForeignCanariesAreDropped(t *testing.T) {
 	p := &parts{check: make(chan struct{}, 1)}
-	p.plan.Store(&settings.Settings{Config: &hclconfig.Config{Jobs: []hclconfig.Job{{Name: "edge", Canary: &hclconfig.Canary{Certificate: "canary"}}, {Name: "web"}}}})
+	p.settings.Store(&settings.Settings{Config: &hclconfig.Config{Jobs: []hclconfig.Job{{Name: "edge", Canary: &hclconfig.Canary{Certificate: "canary"}}, {Name: "web"}}}})
 	for i := range 100 {
 		p.setCanaries(map[string]record.Canary{"edge": {Job: "edge"}, "web": {Job: "web"}, fmt.Sprint("evil", i): {}})
 	}

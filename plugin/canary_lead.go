@@ -16,7 +16,7 @@ func (p *parts) leadCanaries(ctx context.Context, board canary.Board, teller *ev
 	board = ledBoard{board, &p.canary}
 	defer p.canary.Follow()
 	for ctx.Err() == nil {
-		mapped, stop := p.plan.Load(), make(chan struct{})
+		mapped, stop := p.settings.Load(), make(chan struct{})
 		var group sync.WaitGroup
 		for i := range mapped.Config.Jobs {
 			j := &mapped.Config.Jobs[i]
@@ -70,7 +70,7 @@ func (b ledBoard) Meta(ctx context.Context, id string) (m record.Meta, found boo
 // awaitCanaries waits until it is known which certificates are revoked by plan,
 // so that nobody is told of those. It does not wait for ever.
 func (p *parts) awaitCanaries(ctx context.Context) {
-	if !p.plan.Load().HasCanary() {
+	if !p.settings.Load().HasCanary() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, unknownCanary/4)
@@ -96,7 +96,7 @@ func (h *holding) canary(job, name string) (c canary.Certificate, found bool) {
 	}
 	var newest time.Time
 	for a := range h.announced() {
-		if !found && h.plan.Config.Announce.Names && a.Job() == job && a.Name() == name && a.NotBefore().After(newest) {
+		if !found && h.settings.Config.Announce.Names && a.Job() == job && a.Name() == name && a.NotBefore().After(newest) {
 			c, newest = canary.Certificate{ID: a.ID()}, a.NotBefore()
 		}
 	}
@@ -140,7 +140,7 @@ func (b aloneBoard) KeepCanary(_ context.Context, c record.Canary) error {
 
 // Nodes is the agent's own node, whatever is asked for.
 func (b aloneBoard) Nodes(_ context.Context, names []string) (map[string]record.Node, error) {
-	name := ownName(b.p.plan.Load().Config.NodeName)
+	name := ownName(b.p.settings.Load().Config.NodeName)
 	return map[string]record.Node{name: b.p.node(name, "")}, nil
 }
 

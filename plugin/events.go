@@ -24,7 +24,7 @@ func (p *parts) newTeller(node string, memory event.Memory) *event.Teller {
 	return event.New(event.Config{
 		Node: node, Memory: memory, Logger: p.options.Logger.Named("event"), UserAgent: "consul-ocsp/" + p.options.Version,
 		Settings: func() event.Settings {
-			e := p.plan.Load().Config.OnEvent
+			e := p.settings.Load().Config.OnEvent
 			return event.Settings{Command: e.Command, Webhook: e.Webhook, Events: e.Events, Timeout: e.Timeout}
 		},
 	})
@@ -125,7 +125,7 @@ const flushTime = 5 * time.Second
 // tellResults tells what a pass found out.
 func (p *parts) tellResults(ctx context.Context, node string, memory event.Memory, results []fetcher.Result) {
 	t := p.newTeller(node, memory)
-	on := p.plan.Load().Config.OnEvent
+	on := p.settings.Load().Config.OnEvent
 	if len(on.Command) == 0 && on.Webhook == "" {
 		return
 	}

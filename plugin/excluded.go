@@ -92,10 +92,10 @@ func (l *allowList) warning(at hclconfig.Source) string {
 
 // warnOfExcluded logs what [Excluded] says, once. The caller holds the lock.
 func (h *holding) warnOfExcluded(own []inventory.Certificate) {
-	if !h.plan.Config.HasRole("fetch") {
+	if !h.settings.Config.HasRole("fetch") {
 		return
 	}
-	warnings := excluded(h.plan, own)
+	warnings := excluded(h.settings, own)
 	for _, w := range warnings {
 		if !slices.Contains(h.excluded, w) {
 			h.logger.Warn("nothing can be fetched", "reason", responder.HostForbidden, "error", w)

@@ -87,7 +87,7 @@ func sleep(ctx context.Context, d time.Duration, early <-chan struct{}) {
 
 // step looks once, and says how long until the next look.
 func (b *fallback) step(ctx context.Context) time.Duration {
-	cfg := b.p.plan.Load().Config
+	cfg := b.p.settings.Load().Config
 	if !cfg.Fallback {
 		b.back("fallback is switched off")
 		return fallbackIdle

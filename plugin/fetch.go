@@ -115,7 +115,7 @@ func (p *parts) leadOnce(ctx context.Context, who record.Leader, fo FetchOptions
 // readCertificates fills the holding from the files, once.
 func (p *parts) readCertificates(ctx context.Context) {
 	p.options.says(Progress{Doing: "reading certificates"})
-	mapped := p.plan.Load()
+	mapped := p.settings.Load()
 	if mapped.Discovers() {
 		// Once for the files that are named, then with what is served besides.
 		named, problems := inventory.Read(mapped.Sources)
@@ -132,7 +132,7 @@ func (p *parts) readAnnounced(ctx context.Context, term *consul.Term) error {
 	reading, cancel := context.WithCancel(ctx)
 	defer cancel()
 	read := false
-	by := p.plan.Load()
+	by := p.settings.Load()
 	err := term.Announced(reading, announcedOptions(by, p.holding), p.holding.hear(by, "", func() {
 		read = true
 		cancel()

@@ -25,7 +25,7 @@ const (
 func (p *parts) forgetHistories(ctx context.Context) {
 	for wait := forgetFirst; ctx.Err() == nil; wait = forgetEvery {
 		sleep(ctx, wait, nil)
-		if ctx.Err() == nil && p.plan.Load().History && p.hasRead() {
+		if ctx.Err() == nil && p.settings.Load().History && p.hasRead() {
 			p.forget(time.Now())
 		}
 	}

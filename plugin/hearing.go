@@ -23,7 +23,7 @@ const reasonAnnounceMax = "announce-max"
 // its maps are under the holding's lock.
 type hearing struct {
 	holding    *holding
-	plan       *settings.Settings // by which it judges
+	settings   *settings.Settings // by which it judges
 	datacenter string
 	changed    func() // told after each change
 	judges     fetcher.Announcements
@@ -39,7 +39,7 @@ type refusal struct{ job, name, why string }
 // hear makes what listens to a datacenter's announcements; "" is the agent's own.
 func (h *holding) hear(p *settings.Settings, datacenter string, changed func()) *hearing {
 	return &hearing{
-		holding: h, plan: p, datacenter: datacenter, changed: changed,
+		holding: h, settings: p, datacenter: datacenter, changed: changed,
 		believed: map[string]*fetcher.Announcement{}, refused: map[string]refusal{},
 	}
 }
@@ -47,7 +47,7 @@ func (h *holding) hear(p *settings.Settings, datacenter string, changed func()) 
 // Take judges a certificate. One that is refused is logged once, and left out.
 func (l *hearing) Take(id string, c record.Certificate) {
 	h := l.holding
-	a, err := l.judges.Judge(id, c, l.plan.JobFetch(c.Job).TrustedIssuers, time.Now())
+	a, err := l.judges.Judge(id, c, l.settings.JobFetch(c.Job).TrustedIssuers, time.Now())
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(l.believed, id)
@@ -144,7 +144,7 @@ func (h *holding) announcementTroubles() (first []record.NodeTrouble, count int)
 	if ignored > 0 {
 		count++
 		first = append(first, record.NodeTrouble{Reason: reasonAnnounceMax, Since: now,
-			Error: fmt.Sprintf("%d announced certificates are not followed: announce.max is %d", ignored, h.plan.Config.Announce.Max)})
+			Error: fmt.Sprintf("%d announced certificates are not followed: announce.max is %d", ignored, h.settings.Config.Announce.Max)})
 	}
 	count += len(why)
 	for _, id := range slices.Sorted(maps.Keys(why)) {

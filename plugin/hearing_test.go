@@ -31,7 +31,7 @@ func newHearingScene(t *testing.T) *hearingScene {
 		t.Fatal(err)
 	}
 	p := &settings.Settings{Config: &hclconfig.Config{}}
-	return &hearingScene{t: t, ca: ca, p: p, h: &holding{logger: hclog.NewNullLogger(), plan: p}}
+	return &hearingScene{t: t, ca: ca, p: p, h: &holding{logger: hclog.NewNullLogger(), settings: p}}
 }
 
 func (s *hearingScene) issue(name string) (string, record.Certificate, *testca.Issued) {

@@ -42,7 +42,7 @@ func History(cfg *hclconfig.Config, id string, o HistoryOptions) (*status.Histor
 
 // readHistory is History, by what runs.
 func (p *parts) readHistory(_ context.Context, id string, at time.Time, most int) (*status.History, error) {
-	h, err := readHistory(p.plan.Load(), p.store, id, HistoryOptions{At: at, Most: most}, p.holding.pair, time.Now())
+	h, err := readHistory(p.settings.Load(), p.store, id, HistoryOptions{At: at, Most: most}, p.holding.pair, time.Now())
 	if errors.Is(err, ErrNoHistory) {
 		return nil, nil
 	}

@@ -28,9 +28,9 @@ func TestHistoryOverHTTPReadsNoCertificates(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := &parts{store: data, holding: s.h}
-	// The certificate is in a file that the plan names; reading that would find it.
+	// The certificate is in a file that the settings name; reading that would find it.
 	folder := filepath.Dir(issued.Path)
-	p.plan.Store(&settings.Settings{Config: &hclconfig.Config{}, Sources: []inventory.Source{{Job: "edge", Sets: []inventory.Set{{Paths: []string{filepath.Join(folder, "*")}}}}}})
+	p.settings.Store(&settings.Settings{Config: &hclconfig.Config{}, Sources: []inventory.Source{{Job: "edge", Sets: []inventory.Set{{Paths: []string{filepath.Join(folder, "*")}}}}}})
 	if h, err := p.readHistory(t.Context(), id, time.Time{}, 1); err != nil || h.Serial != "" || len(h.Wrong) != 1 {
 		t.Errorf("it was read: %+v, %v", h, err)
 	}

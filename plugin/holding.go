@@ -29,7 +29,7 @@ type holding struct {
 	logger  hclog.Logger
 
 	mu                       sync.Mutex
-	plan                     *settings.Settings
+	settings                 *settings.Settings
 	own                      []inventory.Certificate
 	lacking                  []inventory.Certificate
 	problems, issuerProblems []record.NodeTrouble
@@ -64,7 +64,7 @@ func (h *holding) take(p *settings.Settings, found []inventory.Certificate, prob
 	troubles := h.complain(problems)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.plan, h.own, h.lacking, h.problems = p, whole, lacking, troubles
+	h.settings, h.own, h.lacking, h.problems = p, whole, lacking, troubles
 	h.issuerProblems = nil
 	h.histories = nil
 	h.countHistories(whole)
@@ -75,7 +75,7 @@ func (h *holding) take(p *settings.Settings, found []inventory.Certificate, prob
 // found any. It reports whether none is lacking any more.
 func (h *holding) complete(ctx context.Context, changed func()) bool {
 	h.mu.Lock()
-	p, lacking := h.plan, h.lacking
+	p, lacking := h.settings, h.lacking
 	h.mu.Unlock()
 	var still, whole []inventory.Certificate
 	var troubles []record.NodeTrouble
@@ -90,7 +90,7 @@ func (h *holding) complete(ctx context.Context, changed func()) bool {
 		whole = append(whole, c)
 	}
 	h.mu.Lock()
-	if h.plan != p || !sameCertificates(h.lacking, lacking) {
+	if h.settings != p || !sameCertificates(h.lacking, lacking) {
 		h.mu.Unlock()
 		return false // the files changed meanwhile: what was kept is found at once
 	}
@@ -144,7 +144,7 @@ func (h *holding) names() map[string]string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	names := map[string]string{}
-	if h.plan.Config.Announce.Names {
+	if h.settings.Config.Announce.Names {
 		newest := map[string]time.Time{}
 		for a := range h.announced() {
 			key := a.Job() + "/" + a.Name()

@@ -10,11 +10,11 @@ func (h *holding) deliveries() []writer.Certificate {
 	defer h.mu.Unlock()
 	var list []writer.Certificate
 	for _, c := range h.own {
-		job := h.plan.Config.Job(c.Job)
+		job := h.settings.Config.Job(c.Job)
 		if job == nil {
 			continue
 		}
-		settings := h.plan.Fetch(c.Job, c.Name).Settings
+		settings := h.settings.Fetch(c.Job, c.Name).Settings
 		onRevoked := ""
 		if len(job.HAProxy) > 0 {
 			onRevoked = job.HAProxy[0].OnRevoked // the same in all of a job
@@ -29,7 +29,7 @@ func (h *holding) deliveries() []writer.Certificate {
 			Options: writer.Options{
 				AllowSHA1Signatures: settings.AllowSHA1Signatures, TrustedResponders: settings.TrustedResponders,
 			},
-			Targets: h.plan.Targets[c.Job],
+			Targets: h.settings.Targets[c.Job],
 		})
 	}
 	return list

@@ -13,7 +13,7 @@ import (
 // what was announced.
 func (h *holding) targets() iter.Seq[fetcher.Target] {
 	h.mu.Lock()
-	plan, seen := h.plan, map[string]bool{}
+	mapped, seen := h.settings, map[string]bool{}
 	own := h.configured(seen)
 	announced := make([]*fetcher.Announcement, 0, h.mostAnnounced())
 	for a := range h.announced() {
@@ -29,7 +29,7 @@ func (h *holding) targets() iter.Seq[fetcher.Target] {
 			}
 		}
 		for _, a := range announced {
-			if !yield(a.Target(plan.JobFetch(a.Job()).Settings)) {
+			if !yield(a.Target(mapped.JobFetch(a.Job()).Settings)) {
 				return
 			}
 		}
@@ -42,12 +42,12 @@ func (h *holding) target(id string) (fetcher.Target, bool) {
 	defer h.mu.Unlock()
 	for _, c := range h.own {
 		if c.ID == id {
-			return newTarget(c, h.plan.Fetch(c.Job, c.Name).Settings), true
+			return newTarget(c, h.settings.Fetch(c.Job, c.Name).Settings), true
 		}
 	}
 	for _, heard := range h.heard {
 		if a := heard.believed[id]; a != nil {
-			return a.Target(h.plan.JobFetch(a.Job()).Settings), true
+			return a.Target(h.settings.JobFetch(a.Job()).Settings), true
 		}
 	}
 	return fetcher.Target{}, false
@@ -68,7 +68,7 @@ func (h *holding) configured(seen map[string]bool) []fetcher.Target {
 	for _, c := range h.own {
 		if !seen[c.ID] {
 			seen[c.ID] = true
-			targets = append(targets, newTarget(c, h.plan.Fetch(c.Job, c.Name).Settings))
+			targets = append(targets, newTarget(c, h.settings.Fetch(c.Job, c.Name).Settings))
 		}
 	}
 	return targets
@@ -90,7 +90,7 @@ func (h *holding) notAsked(now time.Time) map[string]string {
 	defer h.mu.Unlock()
 	reasons := map[string]string{}
 	for _, c := range h.own {
-		if why := notAsked(h.plan, c, now); why != "" {
+		if why := notAsked(h.settings, c, now); why != "" {
 			reasons[c.ID] = why
 		}
 	}

@@ -41,7 +41,7 @@ func (p *parts) show(ctx context.Context, block *hclconfig.HTTP) error {
 // view is what Status says, read by the agent's own connections. Without Consul the
 // agent has this node's state itself, and newer than in data_dir.
 func (p *parts) view(ctx context.Context) (*status.Report, error) {
-	cfg := p.plan.Load().Config
+	cfg := p.settings.Load().Config
 	if p.consul == nil {
 		return localStatus(cfg, p.selfNow())
 	}

@@ -24,7 +24,7 @@ func (p *parts) expectedHosts(block *hclconfig.HTTP) func(host string) bool {
 	if block.TLS != nil || strings.HasPrefix(block.Address, "unix://") {
 		return nil
 	}
-	own := []string{p.plan.Load().Config.NodeName}
+	own := []string{p.settings.Load().Config.NodeName}
 	if host, _, err := net.SplitHostPort(block.Address); err == nil {
 		own = append(own, host)
 	}

@@ -15,7 +15,7 @@ import (
 
 // sample is what Prometheus is told besides what is told as it happens.
 func (p *parts) sample() status.Sample {
-	cfg, now := p.plan.Load().Config, time.Now()
+	cfg, now := p.settings.Load().Config, time.Now()
 	n := p.tally()
 	f := p.fetching.Load()
 	s := status.Sample{
@@ -34,7 +34,7 @@ func (p *parts) sample() status.Sample {
 	}
 	if f != nil {
 		s.Canaries = maps.Clone(p.canary.All())
-		maps.DeleteFunc(s.Canaries, func(job string, c record.Canary) bool { return !p.plan.Load().IsCanary(job, c.Name) })
+		maps.DeleteFunc(s.Canaries, func(job string, c record.Canary) bool { return !p.settings.Load().IsCanary(job, c.Name) })
 		s.Views = append(s.Views, status.View{Name: status.Fetched, Lives: livesFetched(f, p.plannedAnywhere)})
 	}
 	p.count(&s, f)

@@ -48,5 +48,5 @@ func (p *parts) self() string {
 	if name := p.name.Load(); name != nil {
 		return *name
 	}
-	return ownName(p.plan.Load().Config.NodeName)
+	return ownName(p.settings.Load().Config.NodeName)
 }

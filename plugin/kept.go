@@ -10,14 +10,14 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/store"
 )
 
-// keepHistory has the store keep responses as evidence, as the plan says, and
+// keepHistory has the store keep responses as evidence, as the settings say, and
 // the chronicle note where they got.
 func (p *parts) keepHistory() {
 	c := newChronicle(p.store, p.options.Logger.Named("history"))
-	c.on = func() bool { return p.plan.Load().History }
+	c.on = func() bool { return p.settings.Load().History }
 	c.keeps = p.holding.keeps
 	c.who = func() (string, string) {
-		cfg := p.plan.Load().Config
+		cfg := p.settings.Load().Config
 		datacenter := ""
 		if cfg.Consul != nil {
 			datacenter = cfg.Consul.Datacenter
@@ -32,7 +32,7 @@ func (p *parts) keepHistory() {
 	p.chronicle = c
 	p.store.SetHistory(store.History{
 		Keep: func(id string) int {
-			if !p.plan.Load().History {
+			if !p.settings.Load().History {
 				return 0
 			}
 			return p.holding.keeps(id)
@@ -77,7 +77,7 @@ func (h *holding) keeps(id string) int {
 	n := h.histories[id]
 	for _, heard := range h.heard {
 		if a := heard.believed[id]; a != nil {
-			n = max(n, h.plan.JobFetch(a.Job()).History)
+			n = max(n, h.settings.JobFetch(a.Job()).History)
 		}
 	}
 	return n
@@ -87,12 +87,12 @@ func (h *holding) keeps(id string) int {
 func (h *holding) keptIDs() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.plan.History {
+	if !h.settings.History {
 		return nil
 	}
 	ids := slices.Collect(maps.Keys(h.histories))
 	for a := range h.announced() {
-		if h.histories[a.ID()] == 0 && h.plan.JobFetch(a.Job()).History > 0 {
+		if h.histories[a.ID()] == 0 && h.settings.JobFetch(a.Job()).History > 0 {
 			ids = append(ids, a.ID())
 		}
 	}
@@ -101,14 +101,14 @@ func (h *holding) keptIDs() []string {
 
 // countHistories adds certificates of the agent's own. The caller holds the lock.
 func (h *holding) countHistories(own []inventory.Certificate) {
-	if !h.plan.History {
+	if !h.settings.History {
 		return
 	}
 	if h.histories == nil {
 		h.histories = map[string]int{}
 	}
 	for _, c := range own {
-		if n := h.plan.Fetch(c.Job, c.Name).History; n > h.histories[c.ID] {
+		if n := h.settings.Fetch(c.Job, c.Name).History; n > h.histories[c.ID] {
 			h.histories[c.ID] = n
 		}
 	}

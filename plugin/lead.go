@@ -29,7 +29,7 @@ func (p *parts) lead(ctx context.Context, term *consul.Term, who record.Leader) 
 	teller := p.newTeller(who.Node, term)
 	f := fetcher.New(fetcher.Config{
 		Store: p.store, Publisher: observedPublisher{fanout{home: term, outlets: p.outlets}, teller, p.plannedAnywhere, p.canary.Publishing}, Client: p.client, Planned: p.plannedAnywhere,
-		Gather: gather, Ended: p.ended(!p.plan.Load().Config.HasRole("deliver")), Exchanged: p.exchanged, Logger: p.options.Logger.Named("fetcher"),
+		Gather: gather, Ended: p.ended(!p.settings.Load().Config.HasRole("deliver")), Exchanged: p.exchanged, Logger: p.options.Logger.Named("fetcher"),
 	})
 	for _, o := range p.outlets {
 		group.Go(func() error {
@@ -106,13 +106,13 @@ func (p *parts) listenNoMore(datacenter string) {
 // what was judged not enough is kept to judge it again.
 func (p *parts) listen(ctx context.Context, term *consul.Term, datacenter string, changed func()) error {
 	for {
-		by := p.plan.Load()
+		by := p.settings.Load()
 		listening, cancel := context.WithCancel(ctx)
 		done := make(chan error, 1)
 		go func() { // ends with listening
 			done <- term.Announced(listening, announcedOptions(by, p.holding), p.holding.hear(by, datacenter, changed))
 		}()
-		for now := by; now.JudgesAs(by); now = p.plan.Load() {
+		for now := by; now.JudgesAs(by); now = p.settings.Load() {
 			select {
 			case err := <-done:
 				cancel()

@@ -97,7 +97,7 @@ func (p *parts) reportAlone(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	for ctx.Err() == nil {
-		name := ownName(p.plan.Load().Config.NodeName)
+		name := ownName(p.settings.Load().Config.NodeName)
 		if err := p.store.PutNode(p.node(name, instance)); err != nil {
 			p.options.Logger.Debug("status does not show this agent", "error", err)
 		}

@@ -42,7 +42,7 @@ func BenchmarkAnnouncedMemory(b *testing.B) {
 	issued = nil
 	before := heap()
 	p := &settings.Settings{Config: &hclconfig.Config{}}
-	h := &holding{logger: hclog.NewNullLogger(), plan: p}
+	h := &holding{logger: hclog.NewNullLogger(), settings: p}
 	l := h.hear(p, "", func() {})
 	for id, text := range encoded {
 		c, err := record.DecodeCertificate(id, text)

@@ -24,7 +24,7 @@ var errUnwanted = errors.New("nobody wants a response for this certificate")
 // join is the agent's life in a cluster: it takes its node's name, says what
 // it holds, and stands for election if it fetches.
 func (p *parts) join(ctx context.Context) error {
-	cfg := p.plan.Load().Config
+	cfg := p.settings.Load().Config
 	instance, err := p.store.Instance()
 	if err != nil {
 		return err
@@ -120,7 +120,7 @@ func (p *parts) reloader(ctx context.Context) (record.Reloader, error) {
 	if err != nil {
 		return record.Reloader{}, err
 	}
-	name, err := p.nodeName(ctx, p.plan.Load().Config.NodeName)
+	name, err := p.nodeName(ctx, p.settings.Load().Config.NodeName)
 	return record.Reloader{Instance: instance, Node: name}, err
 }
 
@@ -128,7 +128,7 @@ func (p *parts) reloader(ctx context.Context) (record.Reloader, error) {
 func (p *parts) node(name, instance string) record.Node {
 	n := p.tally()
 	n.Node, n.Instance = name, instance
-	if !p.plan.Load().Config.HasRole("deliver") {
+	if !p.settings.Load().Config.HasRole("deliver") {
 		return n
 	}
 	n.Canaries = p.canary.Records()
@@ -147,7 +147,7 @@ func (p *parts) node(name, instance string) record.Node {
 
 // tally is what the node says of itself now, in numbers and troubles alone.
 func (p *parts) tally() record.Node {
-	cfg := p.plan.Load().Config
+	cfg := p.settings.Load().Config
 	n := record.Node{
 		Version: p.options.Version, Roles: cfg.Roles,
 		Seen: time.Now(), Started: p.started, Page: pageOf(cfg.HTTP), Trouble: p.troubles(),

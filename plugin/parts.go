@@ -62,11 +62,11 @@ type parts struct {
 	read chan struct{}
 	once sync.Once
 
-	plan     atomic.Pointer[settings.Settings]
-	replan   chan struct{}
-	lacking  chan struct{}
-	announce chan struct{}
-	report   chan struct{}
+	settings  atomic.Pointer[settings.Settings]
+	resettled chan struct{}
+	lacking   chan struct{}
+	announce  chan struct{}
+	report    chan struct{}
 	// refreshed: a newer response is delivered, and nothing else is new.
 	refreshed chan struct{}
 	retarget  chan struct{}
@@ -107,18 +107,18 @@ func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
 	}
 	p := &parts{
 		options: o, store: data, targets: t, started: time.Now(), read: make(chan struct{}),
-		client: responder.New(responder.Config{UserAgent: "consul-ocsp/" + o.Version}),
-		replan: make(chan struct{}, 1), lacking: make(chan struct{}, 1),
+		client:    responder.New(responder.Config{UserAgent: "consul-ocsp/" + o.Version}),
+		resettled: make(chan struct{}, 1), lacking: make(chan struct{}, 1),
 		announce: make(chan struct{}, 1), report: make(chan struct{}, 1), refreshed: make(chan struct{}, 1), retarget: make(chan struct{}, 1), renamed: make(chan struct{}, 1), check: make(chan struct{}, 1), relook: make(chan struct{}, 1),
 		reanswer: make(chan struct{}, 1), reread: make(chan struct{}, 1), relist: make(chan struct{}, 1), rediscovered: make(chan struct{}, 1),
 		askWatch: make(chan struct{}), askFetch: make(chan struct{}),
 	}
-	p.plan.Store(mapped)
+	p.settings.Store(mapped)
 	if cfg.HTTP != nil {
 		p.metrics, p.responders = status.NewMetrics(p.sample), status.NewResponders()
 		p.lag.metrics = p.metrics
 	}
-	p.holding = &holding{issuers: issuer.Finder{Store: data, Client: p.client}, logger: o.Logger, plan: mapped}
+	p.holding = &holding{issuers: issuer.Finder{Store: data, Client: p.client}, logger: o.Logger, settings: mapped}
 	p.keepHistory()
 	if cfg.Consul != nil {
 		p.consul, err = connect(cfg.Consul, "", o.Logger, func(c *consul.Config) {
@@ -135,7 +135,7 @@ func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
 		t.Turns = &haproxytarget.Turns{Cluster: p.consul, Who: p.reloader}
 		p.joint = &joint{cluster: p.consul, store: data, logger: o.Logger.Named("fallback")}
 	}
-	p.updates = &updateLog{logger: o.Logger, on: func() bool { return p.plan.Load().Config.LogOCSPUpdate }}
+	p.updates = &updateLog{logger: o.Logger, on: func() bool { return p.settings.Load().Config.LogOCSPUpdate }}
 	p.writer = writer.New(writer.Config{
 		Store: data, TrustedFolders: cfg.TrustedFolders, Logger: o.Logger.Named("writer"),
 		Progress: func(s writer.State) {
@@ -178,8 +178,8 @@ func (p *parts) change(cfg *hclconfig.Config) error {
 			}
 		}
 	}
-	close(p.plan.Swap(mapped).Replaced)
-	wake(p.replan)
+	close(p.settings.Swap(mapped).Replaced)
+	wake(p.resettled)
 	wake(p.check)
 	wake(p.relook)
 	wake(p.relist)
@@ -189,7 +189,7 @@ func (p *parts) change(cfg *hclconfig.Config) error {
 
 // run runs the parts that the roles ask for until ctx ends.
 func (p *parts) run(ctx context.Context) error {
-	cfg := p.plan.Load().Config
+	cfg := p.settings.Load().Config
 	group, ctx := errgroup.WithContext(ctx) // every goroutine of it ends with ctx
 	group.Go(func() error { return p.watchCertificates(ctx) })
 	group.Go(func() error { return p.findIssuers(ctx) })

@@ -16,14 +16,14 @@ import (
 func (p *parts) watchCertificates(ctx context.Context) error {
 	for ctx.Err() == nil {
 		watching, cancel := context.WithCancel(ctx)
-		mapped := p.plan.Load()
+		mapped := p.settings.Load()
 		group, watching := errgroup.WithContext(watching) // ends with cancel, below
 		group.Go(func() error {
 			return inventory.Watch(watching, p.views.sources(mapped), func(found []inventory.Certificate, problems []inventory.Problem) {
 				p.certificates(mapped, found, problems)
 			}, inventory.WatchOptions{Logger: p.options.Logger.Named("inventory")})
 		})
-		p.untilReplan(watching)
+		p.untilResettled(watching)
 		cancel()
 		if err := group.Wait(); err != nil && ctx.Err() == nil {
 			return fmt.Errorf("watching certificates: %w", err)
@@ -32,12 +32,12 @@ func (p *parts) watchCertificates(ctx context.Context) error {
 	return nil
 }
 
-// untilReplan waits for another plan, or the end of ctx.
-func (p *parts) untilReplan(ctx context.Context) {
+// untilResettled waits for other settings, or the end of ctx.
+func (p *parts) untilResettled(ctx context.Context) {
 	for {
 		select {
 		case <-p.askWatch:
-		case <-p.replan:
+		case <-p.resettled:
 			return
 		case <-p.rediscovered:
 			return

@@ -12,10 +12,10 @@ import (
 // where responses are published.
 func (p *parts) fetchAlone(ctx context.Context) error {
 	p.awaitCanaries(ctx)
-	teller := p.newTeller(ownName(p.plan.Load().Config.NodeName), p.store)
+	teller := p.newTeller(ownName(p.settings.Load().Config.NodeName), p.store)
 	f := fetcher.New(fetcher.Config{
 		Store: p.store, Publisher: observedPublisher{p.store, teller, p.plannedAnywhere, p.canary.Publishing}, Client: p.client, Planned: p.plannedAnywhere,
-		Ended: p.ended(!p.plan.Load().Config.HasRole("deliver")), Exchanged: p.exchanged, Logger: p.options.Logger.Named("fetcher"),
+		Ended: p.ended(!p.settings.Load().Config.HasRole("deliver")), Exchanged: p.exchanged, Logger: p.options.Logger.Named("fetcher"),
 	})
 	group, ctx := errgroup.WithContext(ctx) // every goroutine of it ends with ctx
 	group.Go(func() error { return p.tell(ctx, teller, func() {}) })

@@ -107,7 +107,7 @@ func (p *parts) asked(ctx context.Context, name string) (map[string]FetchResult,
 	if err != nil {
 		return nil, err
 	}
-	if err := p.consul.Waiting(ctx, snapshot, p.plan.Load().Config.Announce.CertificateTTL); err != nil {
+	if err := p.consul.Waiting(ctx, snapshot, p.settings.Load().Config.Announce.CertificateTTL); err != nil {
 		return nil, err
 	}
 	known := map[string]FetchResult{}

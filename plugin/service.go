@@ -26,7 +26,7 @@ const (
 // id of this node's, until ctx ends.
 func (p *parts) serve(ctx context.Context, node string) error {
 	return p.consul.Serve(ctx, "consul-ocsp-"+node, func() *consul.Service {
-		block := p.plan.Load().Config.Service
+		block := p.settings.Load().Config.Service
 		if block == nil {
 			return nil
 		}
@@ -39,7 +39,7 @@ func (p *parts) serve(ctx context.Context, node string) error {
 // delivered are the certificates that this node keeps stapled: none without
 // that role, and none for which nobody is to be asked.
 func (p *parts) delivered(now time.Time) []writer.State {
-	if !p.plan.Load().Config.HasRole("deliver") {
+	if !p.settings.Load().Config.HasRole("deliver") {
 		return nil
 	}
 	notAsked := p.holding.notAsked(now)

@@ -81,7 +81,7 @@ func Sync(ctx context.Context, cfg *hclconfig.Config, so SyncOptions, o Options)
 	if so.Wait == 0 {
 		turn = deadline.Add(syncTurn)
 	}
-	if p.consul != nil && p.plan.Load().History {
+	if p.consul != nil && p.settings.Load().History {
 		if name, err := p.nodeName(ctx, cfg.NodeName); err == nil {
 			p.name.Store(&name)
 		}
@@ -112,7 +112,7 @@ func Sync(ctx context.Context, cfg *hclconfig.Config, so SyncOptions, o Options)
 // others ask for one meanwhile. A lock that can't be had by the deadline delays
 // nobody longer: the pass is then done beside the other.
 func (p *parts) syncInTurn(ctx context.Context, so SyncOptions, deadline time.Time) *SyncReport {
-	turn, err := fold.Open(p.plan.Load().Config)
+	turn, err := fold.Open(p.settings.Load().Config)
 	if err != nil {
 		return p.syncUnlocked(ctx, so, err)
 	}
@@ -192,7 +192,7 @@ func (p *parts) syncOnce(ctx context.Context, so SyncOptions) *SyncReport {
 
 // candidates announces, and is what Consul has for the node's certificates.
 func (p *parts) candidates(ctx context.Context, report *SyncReport) ([]record.Staple, error) {
-	cfg := p.plan.Load().Config
+	cfg := p.settings.Load().Config
 	records := p.holding.announcements()
 	report.Announced = p.consul.AnnounceOnce(ctx, records, consul.AnnounceOptions{TTL: cfg.Announce.CertificateTTL})
 	ids := make([]string, 0, len(records))

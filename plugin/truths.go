@@ -40,7 +40,7 @@ func Compare(ctx context.Context, cfg *hclconfig.Config, id, connect string, o O
 // here looks at the places of one certificate on this node, where its own
 // files, HAProxies and clients are: see Compare.
 func (p *parts) here(ctx context.Context, id string) (status.Here, error) {
-	cfg, now := p.plan.Load().Config, time.Now()
+	cfg, now := p.settings.Load().Config, time.Now()
 	mapped, err := settings.New(cfg, nil)
 	if err != nil {
 		return status.Here{}, err

@@ -31,7 +31,7 @@ type views struct {
 	ration     ration.Lines
 }
 
-// sources are a plan's sources together with what HAProxies named.
+// sources are those of the settings together with what HAProxies named.
 func (v *views) sources(mapped *settings.Settings) []inventory.Source {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -72,7 +72,7 @@ func (p *parts) watchServed(ctx context.Context) error {
 // lookAtServed asks every HAProxy of the jobs once. One that does not answer
 // changes nothing: the writer says so already.
 func (p *parts) lookAtServed(ctx context.Context) {
-	mapped, own := p.plan.Load(), p.holding.files()
+	mapped, own := p.settings.Load(), p.holding.files()
 	found := map[string][]string{}
 	var troubles []record.NodeTrouble
 	for _, job := range mapped.Config.Jobs {

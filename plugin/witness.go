@@ -83,22 +83,22 @@ func (p *parts) watchNodes(ctx context.Context, datacenter string) error {
 	news := p.chronicle.watch()
 	defer p.chronicle.unwatch(news)
 	for ctx.Err() == nil {
-		plan := p.plan.Load()
-		if !plan.History {
+		mapped := p.settings.Load()
+		if !mapped.History {
 			select {
-			case <-plan.Replaced:
+			case <-mapped.Replaced:
 			case <-ctx.Done():
 			}
 			continue
 		}
 		p.chronicle.catchUp(w.ids())
 		w.fill()
-		w.watch(ctx, news, plan.Replaced)
+		w.watch(ctx, news, mapped.Replaced)
 	}
 	return nil
 }
 
-// watch looks at the nodes until there is another plan.
+// watch looks at the nodes until there are other settings.
 func (w *witness) watch(ctx context.Context, news *keptWatch, replaced <-chan struct{}) {
 	for {
 		for _, key := range w.chronicle.takeWatched(news) {
