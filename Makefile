@@ -11,7 +11,7 @@ commit  ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 # Tests of one package; the whole run is bounded by whoever calls make.
 timeout ?= 20m
 # Tests of these run twice, against the system's HAProxy and against 3.0.
-haproxy_tests := ./plugin/haproxy ./plugin/handshake ./plugin/inventory
+haproxy_tests := ./plugin/haproxy ./plugin/haproxytarget ./plugin/handshake ./plugin/inventory ./plugin/restaple ./plugin/truths
 # For `make bench`: a pattern, and a former bin/bench.txt to compare with.
 bench   ?= .
 old     ?=
