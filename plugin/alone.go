@@ -67,7 +67,7 @@ const ReasonFallback = "fallback"
 
 // troubles are what is wrong with the agent and its certificates' files.
 func (p *parts) troubles() []record.NodeTrouble {
-	list := slices.Concat(p.holding.troubles(), p.views.complaints(), p.chronicle.troubles())
+	list := slices.Concat(p.holding.troubles(), p.views.complaints(), p.chronicle.Troubles())
 	a := p.alone.Load()
 	if a == nil {
 		return list

@@ -53,7 +53,7 @@ func Fetch(ctx context.Context, cfg *hclconfig.Config, fo FetchOptions, o Option
 		return nil, err
 	}
 	p.readCertificates(ctx)
-	defer p.chronicle.flush(ctx)
+	defer p.chronicle.Flush(ctx)
 	report := &FetchReport{}
 	if p.consul == nil {
 		err := p.pass(ctx, ownName(cfg.NodeName), p.store, fo, report)

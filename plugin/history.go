@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io/fs"
 	"time"
 
@@ -125,7 +124,7 @@ type wrongFile struct {
 func keptPair(data *store.Store, id string, own func(id string) *staple.Pair) (*staple.Pair, *wrongFile) {
 	b, file, err := data.KeptCertificate(id)
 	if err == nil {
-		pair, err := parsePair(b, id)
+		pair, err := staple.ParsePair(b, id)
 		if err == nil {
 			return pair, nil
 		}
@@ -161,20 +160,6 @@ func pairOf(list []inventory.Certificate, id string) *staple.Pair {
 		}
 	}
 	return nil
-}
-
-func parsePair(b []byte, id string) (*staple.Pair, error) {
-	list, err := staple.ParseCertificates(b)
-	switch {
-	case err != nil:
-		return nil, err
-	case len(list) != 2 || staple.ID(list[0]) != id:
-		return nil, fmt.Errorf("it holds not this certificate and its issuer")
-	}
-	if err := staple.CheckIssuer(list[0], list[1]); err != nil {
-		return nil, err
-	}
-	return staple.NewPair(list[0], list[1]), nil
 }
 
 // serialOf is a serial number as status has it.

@@ -37,16 +37,16 @@ func TestFindHistory(t *testing.T) {
 		}
 		id, der := staple.ID(issued.Leaf), []byte(name)
 		ids, serials = append(ids, id), append(serials, serialOf(issued.Leaf))
-		st := record.Staple{ID: id, DER: der, Meta: record.Meta{SHA256: record.Checksum(der), Status: "good", ThisUpdate: witnessNoon}}
+		st := record.Staple{ID: id, DER: der, Meta: record.Meta{SHA256: record.Checksum(der), Status: "good", ThisUpdate: keptNoon}}
 		if _, err := data.Put(st); err != nil {
 			t.Fatal(err)
 		}
 		data.Note([]*store.Note{{
-			ID: id, SHA256: st.Meta.SHA256, ThisUpdate: witnessNoon,
+			ID: id, SHA256: st.Meta.SHA256, ThisUpdate: keptNoon,
 			Certificate: func() []byte {
-				return certificatePEM(record.Certificate{Leaf: issued.Leaf.Raw, Issuer: ca.Certificate().Raw})
+				return staple.PairPEM(issued.Leaf.Raw, ca.Certificate().Raw)
 			},
-			Change: func(k *record.Kept) bool { k.Kept, k.Job, k.Name = witnessNoon, "edge", name[:3]; return true },
+			Change: func(k *record.Kept) bool { k.Kept, k.Job, k.Name = keptNoon, "edge", name[:3]; return true },
 		}})
 	}
 	file := filepath.Join(t.TempDir(), "leaf.pem")

@@ -12,6 +12,9 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/store"
 )
 
+// keptNoon is the time of responses that are kept.
+var keptNoon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
 // Whoever asks over HTTP for a history that lacks its certificate has no file of
 // the node read: the agent has its own at hand.
 func TestHistoryOverHTTPReadsNoCertificates(t *testing.T) {
@@ -23,7 +26,7 @@ func TestHistoryOverHTTPReadsNoCertificates(t *testing.T) {
 	}
 	data.SetHistory(store.History{Keep: func(string) int { return 5 }, Kept: func(record.Staple, error) {}})
 	der := []byte("no response")
-	st := record.Staple{ID: id, DER: der, Meta: record.Meta{SHA256: record.Checksum(der), Status: "good", ThisUpdate: witnessNoon}}
+	st := record.Staple{ID: id, DER: der, Meta: record.Meta{SHA256: record.Checksum(der), Status: "good", ThisUpdate: keptNoon}}
 	if _, err := data.Put(st); err != nil {
 		t.Fatal(err)
 	}

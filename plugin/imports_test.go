@@ -46,6 +46,7 @@ var mayImport = map[string][]string{
 	"plugin/truths":              {"plugin/settings", "plugin/staple", "plugin/status", "plugin/inventory", "plugin/issuer", "plugin/writer", "plugin/haproxy", "plugin/haproxytarget", "plugin/served", "plugin/handshake"},
 	"plugin/prospects":           {"hclconfig", "plugin/settings", "plugin/staple", "plugin/inventory", "plugin/writer", "plugin/haproxy", "plugin/haproxytarget", "plugin/served"},
 	"plugin/fold":                {"hclconfig"},
+	"plugin/chronicle":           {"plugin/record", "plugin/store", "plugin/staple", "plugin/writer"},
 	"plugin/restaple":            {"plugin/staple", "plugin/record", "plugin/regularfile", "plugin/responder", "plugin/issuer", "plugin/haproxy", "plugin/haproxytarget", "plugin/writer"},
 	"plugin/render":              {"plugin/staple", "plugin/record"},
 	"plugin/status":              {"plugin/staple", "plugin/record"},

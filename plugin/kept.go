@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/chronicle"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/store"
@@ -13,32 +14,51 @@ import (
 // keepHistory has the store keep responses as evidence, as the settings say, and
 // the chronicle note where they got.
 func (p *parts) keepHistory() {
-	c := newChronicle(p.store, p.options.Logger.Named("history"))
-	c.on = func() bool { return p.settings.Load().History }
-	c.keeps = p.holding.keeps
-	c.who = func() (string, string) {
-		cfg := p.settings.Load().Config
-		datacenter := ""
-		if cfg.Consul != nil {
-			datacenter = cfg.Consul.Datacenter
-		}
-		if name := p.name.Load(); name != nil {
-			return *name, datacenter
-		}
-		return ownName(cfg.NodeName), datacenter
-	}
-	c.certificates = p.certificatesOf
-	c.changed = func() { wake(p.report); wake(p.check) }
-	p.chronicle = c
+	on := func() bool { return p.settings.Load().History }
+	p.chronicle = chronicle.New(chronicle.Config{
+		Store: p.store, Logger: p.options.Logger.Named("history"), On: on, Keeps: p.holding.keeps, Who: p.who,
+		Certificates: p.certificatesOf, Changed: func() { wake(p.report); wake(p.check) },
+	})
 	p.store.SetHistory(store.History{
 		Keep: func(id string) int {
-			if !p.settings.Load().History {
+			if !on() {
 				return 0
 			}
 			return p.holding.keeps(id)
 		},
-		Kept: c.kept,
+		Kept: p.chronicle.Kept,
 	})
+}
+
+// who are this node and its datacenter, as evidence names them.
+func (p *parts) who() (node, datacenter string) {
+	cfg := p.settings.Load().Config
+	if cfg.Consul != nil {
+		datacenter = cfg.Consul.Datacenter
+	}
+	if name := p.name.Load(); name != nil {
+		return *name, datacenter
+	}
+	return ownName(cfg.NodeName), datacenter
+}
+
+// watchNodes has the chronicle note what a datacenter's nodes have, until ctx ends;
+// "" is the agent's own.
+func (p *parts) watchNodes(ctx context.Context, datacenter string) error {
+	d := chronicle.Datacenter{
+		Name: datacenter, Nodes: p.consul, IDs: p.holding.keptIDs,
+		Replaced: func() <-chan struct{} { return p.settings.Load().Replaced },
+	}
+	for _, o := range p.outlets {
+		if o.datacenter == datacenter {
+			d.Nodes = o.client
+		}
+	}
+	if datacenter == "" {
+		d.Own, d.Name = p.who()
+	}
+	p.chronicle.Witness(ctx, d)
+	return nil
 }
 
 // certificatesOf are the certificates of these ids with their issuers: from the

@@ -141,7 +141,7 @@ func (p *parts) node(name, instance string) record.Node {
 			ID: s.ID, Job: s.Job, Name: s.Name, ThisUpdate: s.Applied.ThisUpdate.UTC(), Status: s.Applied.Status,
 		})
 	}
-	n.Lately = p.chronicle.told()
+	n.Lately = p.chronicle.Lately()
 	return n
 }
 

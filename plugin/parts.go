@@ -13,6 +13,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/consul"
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin/canary"
+	"github.com/consul-ocsp/consul-ocsp/plugin/chronicle"
 	"github.com/consul-ocsp/consul-ocsp/plugin/event"
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxytarget"
@@ -88,7 +89,7 @@ type parts struct {
 	lag        lag
 	canary     canary.Watch
 	// chronicle notes what is kept as evidence.
-	chronicle *chronicle
+	chronicle *chronicle.Chronicle
 
 	// Loops that receive from these are alive.
 	askWatch, askFetch chan struct{}
@@ -141,7 +142,7 @@ func newParts(cfg *hclconfig.Config, o Options) (*parts, error) {
 		Progress: func(s writer.State) {
 			p.updates.applied(s)
 			p.lag.applied(s)
-			p.chronicle.applied(s)
+			p.chronicle.Applied(s)
 			p.canaryApplied(s)
 		}, Pushed: p.metrics.Pushed,
 		Changed: func() { wake(p.report); wake(p.check) }, Refreshed: func() { wake(p.refreshed) },
@@ -195,7 +196,7 @@ func (p *parts) run(ctx context.Context) error {
 	group.Go(func() error { return p.findIssuers(ctx) })
 	group.Go(func() error { return p.measure(ctx) })
 	group.Go(func() error { trim(ctx, p.options.Settled); return nil })
-	group.Go(func() error { return p.chronicle.run(ctx) })
+	group.Go(func() error { return p.chronicle.Run(ctx) })
 	group.Go(func() error { p.followCanaries(ctx); return nil })
 	group.Go(func() error { p.forgetHistories(ctx); return nil })
 	if cfg.HasRole("deliver") {

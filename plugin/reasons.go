@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/canary"
+	"github.com/consul-ocsp/consul-ocsp/plugin/chronicle"
 	"github.com/consul-ocsp/consul-ocsp/plugin/fetcher"
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
@@ -35,7 +36,7 @@ func Reasons() []ReasonMeaning {
 	add(reasonAnnounceMax, "nodes announce more certificates than the leader follows")
 	add(reasonDatacenter, "another datacenter of the job file can't be published to now")
 	add(ReasonFallback, "the cluster does not fetch, so the node does for its own certificates")
-	add(ReasonHistory, "what is to be kept as evidence can't be written")
+	add(chronicle.Reason, "what is to be kept as evidence can't be written")
 	add(served.ReasonUnlisted, "HAProxy serves a certificate that no job names")
 	add(served.ReasonOtherBytes, "HAProxy has loaded other bytes than the file holds")
 	add(fetcher.Off, "fetching is switched off")

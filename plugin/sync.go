@@ -86,7 +86,7 @@ func Sync(ctx context.Context, cfg *hclconfig.Config, so SyncOptions, o Options)
 			p.name.Store(&name)
 		}
 	}
-	defer p.chronicle.flush(ctx)
+	defer p.chronicle.Flush(ctx)
 	for told := false; ; {
 		report := p.syncInTurn(ctx, so, turn)
 		left := time.Until(deadline)

@@ -3,6 +3,8 @@ package staple
 import (
 	"bytes"
 	"crypto/x509"
+	"encoding/pem"
+	"errors"
 	"sync/atomic"
 )
 
@@ -18,6 +20,30 @@ type Pair struct {
 
 // NewPair keeps the two together. It checks nothing yet and never fails; without one of them Verify refuses.
 func NewPair(leaf, issuer *x509.Certificate) *Pair { return &Pair{leaf: leaf, issuer: issuer} }
+
+// PairPEM is a certificate and then its issuer in PEM, from their DER. It checks nothing.
+func PairPEM(leaf, issuer []byte) []byte {
+	var b bytes.Buffer
+	for _, der := range [][]byte{leaf, issuer} {
+		b.Write(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	}
+	return b.Bytes()
+}
+
+// ParsePair reads what [PairPEM] wrote, of the certificate of this id, and checks that the issuer's key signed it.
+func ParsePair(b []byte, id string) (*Pair, error) {
+	list, err := ParseCertificates(b)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(list) != 2 || ID(list[0]) != id:
+		return nil, errors.New("it holds not this certificate and its issuer")
+	}
+	if err := CheckIssuer(list[0], list[1]); err != nil {
+		return nil, err
+	}
+	return NewPair(list[0], list[1]), nil
+}
 
 // Prove is the Pair of a certificate and its issuer, proven now: for whoever has to know before there is a response.
 func Prove(leaf, issuer *x509.Certificate) (*Pair, error) {

@@ -155,3 +155,22 @@ func TestKnownDelegatesAreBounded(t *testing.T) {
 		t.Errorf("%v, %d known", err, len(memo.known))
 	}
 }
+
+// What is kept of a certificate and its issuer is read as written, and as nothing else.
+func TestPairInPEM(t *testing.T) {
+	s := newScene(t, "ecdsa")
+	other := certify(t, nil, newKey(t, "ecdsa"), "Test CA", asCA) // the same name, another key
+	leaf, issuer, id := s.leaf.cert.Raw, s.issuer.cert.Raw, ID(s.leaf.cert)
+	pair, err := ParsePair(PairPEM(leaf, issuer), id)
+	if err != nil || !pair.Leaf().Equal(s.leaf.cert) {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{
+		"nothing": nil, "another issuer": PairPEM(leaf, other.cert.Raw), "the other way round": PairPEM(issuer, leaf),
+		"three": append(PairPEM(leaf, issuer), PairPEM(leaf, issuer)...), "no certificate": PairPEM(leaf, []byte("x")),
+	} {
+		if _, err := ParsePair(text, id); err == nil {
+			t.Errorf("%s is taken for a pair", name)
+		}
+	}
+}

@@ -1,4 +1,4 @@
-package plugin
+package chronicle
 
 // keptWatch is for one who waits for responses that are kept.
 type keptWatch struct {
@@ -8,7 +8,7 @@ type keptWatch struct {
 
 // watch makes one, unwatch ends it, and takeWatched are the responses since the
 // last time.
-func (c *chronicle) watch() *keptWatch {
+func (c *Chronicle) watch() *keptWatch {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	w := &keptWatch{wake: make(chan struct{}, 1)}
@@ -16,13 +16,13 @@ func (c *chronicle) watch() *keptWatch {
 	return w
 }
 
-func (c *chronicle) unwatch(w *keptWatch) {
+func (c *Chronicle) unwatch(w *keptWatch) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.watches, w)
 }
 
-func (c *chronicle) takeWatched(w *keptWatch) []keptKey {
+func (c *Chronicle) takeWatched(w *keptWatch) []keptKey {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	fresh := w.fresh

@@ -1,4 +1,4 @@
-package plugin
+package chronicle
 
 import (
 	"context"
@@ -29,6 +29,23 @@ const (
 	witnessSkew = 5 * time.Minute
 )
 
+// Datacenter is one whose nodes are asked what they have.
+type Datacenter struct {
+	Name  string // as it is noted
+	Own   string // the node that notes its own times; empty: none
+	Nodes Nodes
+	// IDs are the certificates whose responses are kept.
+	IDs func() []string
+	// Replaced is closed when Config.On, or IDs, may say something else.
+	Replaced func() <-chan struct{}
+}
+
+// Nodes reads the records of a datacenter's nodes; see consul.Client.
+type Nodes interface {
+	NodeNames(ctx context.Context) ([]string, error)
+	Node(ctx context.Context, name string) (n record.Node, found bool, err error)
+}
+
 // witness notes, while this agent leads, since when the nodes of a datacenter
 // have the responses that it keeps. A node that keeps a history tells the times
 // of its latest responses itself; of others there is when their records first
@@ -36,8 +53,8 @@ const (
 // two looks. Nothing is read where no history is kept, and of hundreds of nodes
 // one record in two seconds.
 type witness struct {
-	chronicle  *chronicle
-	client     nodeReader
+	chronicle  *Chronicle
+	client     Nodes
 	datacenter string // as it is noted
 	own        string // the node that notes its own times; empty: none
 	ids        func() []string
@@ -50,12 +67,6 @@ type witness struct {
 	nodes  map[string]witnessed
 }
 
-// nodeReader reads the records of nodes; see consul.Client.
-type nodeReader interface {
-	NodeNames(ctx context.Context) ([]string, error)
-	Node(ctx context.Context, name string) (n record.Node, found bool, err error)
-}
-
 // watched is a response that nodes are about to have.
 type watched struct {
 	key   keptKey
@@ -66,36 +77,27 @@ type watched struct {
 	had, lacked bool
 }
 
-// watchNodes is a witness's life, until ctx ends.
-func (p *parts) watchNodes(ctx context.Context, datacenter string) error {
+// Witness notes since when a datacenter's nodes have what is kept, until ctx ends.
+func (c *Chronicle) Witness(ctx context.Context, d Datacenter) {
 	w := &witness{
-		chronicle: p.chronicle, client: p.consul, datacenter: datacenter, now: time.Now,
-		ids: p.holding.keptIDs, due: map[keptKey]*watched{}, nodes: map[string]witnessed{},
+		chronicle: c, client: d.Nodes, datacenter: d.Name, own: d.Own, now: time.Now,
+		ids: d.IDs, due: map[keptKey]*watched{}, nodes: map[string]witnessed{},
 	}
-	for _, o := range p.outlets {
-		if o.datacenter == datacenter {
-			w.client = o.client
-		}
-	}
-	if datacenter == "" {
-		w.own, w.datacenter = p.chronicle.who()
-	}
-	news := p.chronicle.watch()
-	defer p.chronicle.unwatch(news)
+	news := c.watch()
+	defer c.unwatch(news)
 	for ctx.Err() == nil {
-		mapped := p.settings.Load()
-		if !mapped.History {
+		replaced := d.Replaced()
+		if !c.config.On() {
 			select {
-			case <-mapped.Replaced:
+			case <-replaced:
 			case <-ctx.Done():
 			}
 			continue
 		}
-		p.chronicle.catchUp(w.ids())
+		c.catchUp(w.ids())
 		w.fill()
-		w.watch(ctx, news, mapped.Replaced)
+		w.watch(ctx, news, replaced)
 	}
-	return nil
 }
 
 // watch looks at the nodes until there are other settings.
@@ -144,7 +146,7 @@ func (w *witness) waits() bool {
 // fill begins with the newest of what is kept.
 func (w *witness) fill() {
 	for _, id := range w.ids() {
-		if this, sum, ok := w.chronicle.store.NewestKept(id); ok {
+		if this, sum, ok := w.chronicle.config.Store.NewestKept(id); ok {
 			w.add(keptKey{id, sum, this.Unix()})
 		}
 	}
@@ -168,7 +170,7 @@ func (w *witness) look(ctx context.Context) {
 	notes := map[keptKey][]record.Stapled{}
 	for _, name := range names {
 		if len(names) > witnessFew {
-			sleep(ctx, witnessSpacing, nil)
+			sleep(ctx, witnessSpacing)
 		}
 		if name == w.own {
 			continue // it notes its own times

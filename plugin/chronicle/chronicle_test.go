@@ -1,4 +1,4 @@
-package plugin
+package chronicle
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/store"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
 
 // What can't be noted now is noted later, with the times that it had.
@@ -16,12 +17,12 @@ func TestChronicleNotesLater(t *testing.T) {
 	w, _, _ := newWitness(t, 1)
 	w.publish(t, 0, witnessNoon)
 	c := w.chronicle
-	if !c.flush(t.Context()) {
+	if !c.Flush(t.Context()) {
 		t.Fatal("the first notes are not written")
 	}
-	this, sum, _ := c.store.NewestKept(wantedID(0))
+	this, sum, _ := c.config.Store.NewestKept(wantedID(0))
 	key := keptKey{wantedID(0), sum, this.Unix()}
-	h, err := c.store.Kept(wantedID(0), 0)
+	h, err := c.config.Store.Kept(wantedID(0), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,14 +35,14 @@ func TestChronicleNotesLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.note(key, []record.Stapled{{Node: "a", At: witnessNoon.Add(time.Second), How: record.HowTold}})
-	if c.flush(t.Context()) {
+	if c.Flush(t.Context()) {
 		t.Fatal("notes were written where a folder is")
 	}
 	c.note(key, []record.Stapled{{Node: "b", At: witnessNoon.Add(2 * time.Second), How: record.HowTold}})
 	if err := os.RemoveAll(notes); err != nil {
 		t.Fatal(err)
 	}
-	if !c.flush(t.Context()) {
+	if !c.Flush(t.Context()) {
 		t.Fatal("notes are not written")
 	}
 	if got, want := w.noted(t, 0), "a told 1s, b told 2s"; got != want {
@@ -52,23 +53,35 @@ func TestChronicleNotesLater(t *testing.T) {
 // Whoever can write to Consul can name another issuer there for a certificate: that
 // is not kept, and the right one is when it comes.
 func TestChronicleKeepsTheRightIssuer(t *testing.T) {
-	right, wrong := newHearingScene(t), newHearingScene(t)
-	id, cert, _ := right.issue("www")
-	w, _, _ := newWitness(t, 1)
-	c := w.chronicle
-	told := map[string]record.Certificate{id: {Leaf: cert.Leaf, Issuer: wrong.ca.Certificate().Raw}}
-	c.certificates = func(context.Context, []string) map[string]record.Certificate { return told }
-	der := []byte("response")
-	st := record.Staple{ID: id, DER: der, Meta: record.Meta{SHA256: record.Checksum(der), Status: "good", ThisUpdate: witnessNoon}}
-	if _, err := c.store.Put(st); err != nil {
+	right, err := testca.Init(t.TempDir(), testca.InitOptions{})
+	if err != nil {
 		t.Fatal(err)
 	}
-	if !c.flush(t.Context()) || c.store.HasKeptCertificate(id) {
+	wrong, err := testca.Init(t.TempDir(), testca.InitOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	www, err := right.Issue([]string{"www.example.com"}, testca.IssueOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert := record.Certificate{Leaf: www.Leaf.Raw, Issuer: right.Certificate().Raw, Job: "edge", Name: "www"}
+	id := cert.ID()
+	w, _, _ := newWitness(t, 1)
+	c := w.chronicle
+	told := map[string]record.Certificate{id: {Leaf: cert.Leaf, Issuer: wrong.Certificate().Raw}}
+	c.config.Certificates = func(context.Context, []string) map[string]record.Certificate { return told }
+	der := []byte("response")
+	st := record.Staple{ID: id, DER: der, Meta: record.Meta{SHA256: record.Checksum(der), Status: "good", ThisUpdate: witnessNoon}}
+	if _, err := c.config.Store.Put(st); err != nil {
+		t.Fatal(err)
+	}
+	if !c.Flush(t.Context()) || c.config.Store.HasKeptCertificate(id) {
 		t.Error("a certificate is kept with an issuer that did not issue it")
 	}
 	told[id] = cert
 	c.note(keptKey{id, st.Meta.SHA256, witnessNoon.Unix()}, []record.Stapled{{Node: "a", At: witnessNoon, How: record.HowTold}})
-	if !c.flush(t.Context()) || !c.store.HasKeptCertificate(id) {
+	if !c.Flush(t.Context()) || !c.config.Store.HasKeptCertificate(id) {
 		t.Error("the right one is not")
 	}
 }
@@ -80,19 +93,19 @@ func TestChronicleOfADiskThatFails(t *testing.T) {
 		w, _, _ := newWitness(t, 1)
 		c := w.chronicle
 		told := 0
-		c.changed = func() { told++ }
+		c.config.Changed = func() { told++ }
 		data := t.TempDir()
 		s, err := store.Open(data)
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.store = s
-		s.SetHistory(store.History{Keep: func(string) int { return 100 }, Kept: c.kept})
+		c.config.Store = s
+		s.SetHistory(store.History{Keep: func(string) int { return 100 }, Kept: c.Kept})
 		id := wantedID(0)
 		st := record.Staple{ID: id, DER: []byte("before"), Meta: record.Meta{Status: "good", ThisUpdate: witnessNoon.Add(-time.Hour)}}
 		st.Meta.SHA256 = record.Checksum(st.DER)
 		if before {
-			if _, err := s.Put(st); err != nil || !c.flush(t.Context()) {
+			if _, err := s.Put(st); err != nil || !c.Flush(t.Context()) {
 				t.Fatal("the first notes are not written", err)
 			}
 		}
@@ -116,10 +129,10 @@ func TestChronicleOfADiskThatFails(t *testing.T) {
 		}
 		for _, node := range []string{"a", "b"} {
 			c.note(key, []record.Stapled{{Node: node, At: witnessNoon.Add(time.Second), How: record.HowTold}})
-			if c.flush(t.Context()) {
+			if c.Flush(t.Context()) {
 				t.Errorf("%s: noted where no history can be", name)
 			}
-			if got := c.troubles(); told != 1 || len(got) != 1 || got[0].Reason != ReasonHistory {
+			if got := c.Troubles(); told != 1 || len(got) != 1 || got[0].Reason != Reason {
 				t.Errorf("%s: %+v, told %d times", name, got, told)
 			}
 		}
@@ -133,11 +146,11 @@ func TestChronicleOfADiskThatFails(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 2 { // what the first one kept
-			if !c.flush(t.Context()) {
+			if !c.Flush(t.Context()) {
 				t.Errorf("%s: not noted", name)
 			}
 		}
-		if got := c.troubles(); told != 2 || len(got) != 0 {
+		if got := c.Troubles(); told != 2 || len(got) != 0 {
 			t.Errorf("%s: %+v, told %d times", name, got, told)
 		}
 		if got, want := w.noted(t, 0), "a told 1s, b told 1s"; got != want {

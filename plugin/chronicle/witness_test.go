@@ -1,4 +1,4 @@
-package plugin
+package chronicle
 
 import (
 	"context"
@@ -54,9 +54,11 @@ func newWitness(t *testing.T, count int) (*witness, *fakeNodes, *time.Time) {
 		t.Fatal(err)
 	}
 	now := witnessNoon
-	c := newChronicle(data, hclog.NewNullLogger())
-	c.certificates = func(context.Context, []string) map[string]record.Certificate { return nil }
-	data.SetHistory(store.History{Keep: func(string) int { return 100 }, Kept: c.kept})
+	c := New(Config{
+		Store: data, Logger: hclog.NewNullLogger(), Changed: func() {},
+		Certificates: func(context.Context, []string) map[string]record.Certificate { return nil },
+	})
+	data.SetHistory(store.History{Keep: func(string) int { return 100 }, Kept: c.Kept})
 	var ids []string
 	for i := range count {
 		ids = append(ids, wantedID(i))
@@ -76,7 +78,7 @@ func (w *witness) publish(t *testing.T, i int, this time.Time) {
 	st := record.Staple{ID: wantedID(i), DER: der, Meta: record.Meta{SHA256: record.Checksum(der), Status: "good", ThisUpdate: this}}
 	news := w.chronicle.watch()
 	defer w.chronicle.unwatch(news)
-	if _, err := w.chronicle.store.Put(st); err != nil {
+	if _, err := w.chronicle.config.Store.Put(st); err != nil {
 		t.Fatal(err)
 	}
 	for _, key := range w.chronicle.takeWatched(news) {
@@ -87,8 +89,8 @@ func (w *witness) publish(t *testing.T, i int, this time.Time) {
 // noted is what is noted of the newest response of certificate i.
 func (w *witness) noted(t *testing.T, i int) string {
 	t.Helper()
-	w.chronicle.flush(t.Context())
-	h, err := w.chronicle.store.Kept(wantedID(i), 1)
+	w.chronicle.Flush(t.Context())
+	h, err := w.chronicle.config.Store.Kept(wantedID(i), 1)
 	if err != nil || len(h.Responses) != 1 {
 		t.Fatalf("%+v, %v", h, err)
 	}
@@ -199,7 +201,7 @@ func TestWitnessOfHostileNodes(t *testing.T) {
 	if listed > 3 {
 		t.Errorf("what is kept was listed %d times", listed)
 	}
-	h, err := w.chronicle.store.Kept(wantedID(2), 0)
+	h, err := w.chronicle.config.Store.Kept(wantedID(2), 0)
 	if err != nil || h.All != 0 {
 		t.Errorf("%+v, %v", h, err)
 	}

@@ -1,4 +1,8 @@
-package plugin
+// Package chronicle notes of the responses that are kept as evidence where they
+// were in place since when: on this node, and on those of a datacenter. The
+// responses themselves the store keeps, before they get anywhere; what is noted
+// here follows within seconds, and holds up nobody.
+package chronicle
 
 import (
 	"context"
@@ -14,40 +18,46 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
 )
 
-// ReasonHistory is that of a node's trouble while it can't keep evidence.
-const ReasonHistory = "history"
+// Reason is that of a node's trouble while it can't keep evidence.
+const Reason = "history"
 
-// chronicleGather is how long notes are gathered before they are written: most
-// often a response gets into its file and its servers within that.
-const chronicleGather = time.Second
+// gather is how long notes are gathered before they are written: most often a
+// response gets into its file and its servers within that.
+const gather = time.Second
 
-// chronicleRetry is how long notes wait that could not be written, and
-// chronicleMost how many do.
+// retry is how long notes wait that could not be written, and mostWaiting how many
+// do.
 const (
-	chronicleRetry = time.Minute
-	chronicleMost  = 20_000
+	retry       = time.Minute
+	mostWaiting = 20_000
 )
 
-// chronicleAtOnce is of how many responses certificates are read at a time.
-const chronicleAtOnce = 512
+// atOnce is of how many responses certificates are read at a time.
+const atOnce = 512
 
-// chronicle notes of the responses that are kept as evidence where they were in
-// place since when. The responses themselves the store keeps, before they get
-// anywhere; what is noted here follows within seconds, and holds up nobody.
-type chronicle struct {
-	store  *store.Store
-	logger hclog.Logger
-	// on tells whether any certificate has a history, keeps how many responses
-	// one has.
-	on    func() bool
-	keeps func(id string) int
-	// who are this node and its datacenter.
-	who func() (node, datacenter string)
-	// certificates are the certificates of these ids and their issuers, DER.
-	certificates func(ctx context.Context, ids []string) map[string]record.Certificate
+// Config is what a Chronicle needs; all of it is required.
+type Config struct {
+	Store  *store.Store
+	Logger hclog.Logger
+	// On tells whether any certificate has a history, Keeps how many responses one
+	// has.
+	On    func() bool
+	Keeps func(id string) int
+	// Who are this node and its datacenter.
+	Who func() (node, datacenter string)
+	// Certificates are the certificates of these ids and their issuers, DER.
+	Certificates func(ctx context.Context, ids []string) map[string]record.Certificate
+	// Changed is told when something comes to be wrong with the history, or is well
+	// again. It must not block or call the Chronicle.
+	Changed func()
+}
 
-	wake chan struct{}
-	seed maphash.Seed
+// Chronicle notes it. Its methods may be called concurrently; whoever tells it
+// something waits for no disk.
+type Chronicle struct {
+	config Config
+	wake   chan struct{}
+	seed   maphash.Seed
 
 	mu      sync.Mutex
 	waiting map[keptKey]*keptNews
@@ -57,23 +67,21 @@ type chronicle struct {
 	lately []record.Lately
 	// wrong is what is wrong with the history; nil: nothing.
 	wrong *record.NodeTrouble
-	// changed is told when it comes and goes.
-	changed func()
 	// watches are told of responses that were kept.
 	watches map[*keptWatch]bool
 }
 
-func newChronicle(s *store.Store, logger hclog.Logger) *chronicle {
-	return &chronicle{
-		store: s, logger: logger, wake: make(chan struct{}, 1), seed: maphash.MakeSeed(),
+// New makes one; Run has it write.
+func New(c Config) *Chronicle {
+	return &Chronicle{
+		config: c, wake: make(chan struct{}, 1), seed: maphash.MakeSeed(),
 		waiting: map[keptKey]*keptNews{}, noted: map[uint64]uint64{}, watches: map[*keptWatch]bool{},
-		changed: func() {},
 	}
 }
 
-// kept is told by the store of a response that it kept, or could not: then flush
+// Kept is told by the store of a response that it kept, or could not: then Flush
 // does, and where it got meanwhile is noted as of any other.
-func (c *chronicle) kept(st record.Staple, err error) {
+func (c *Chronicle) Kept(st record.Staple, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m := st.Meta
@@ -94,7 +102,7 @@ func (c *chronicle) kept(st record.Staple, err error) {
 }
 
 // news is what waits of a response; the caller holds mu.
-func (c *chronicle) news(key keptKey) *keptNews {
+func (c *Chronicle) news(key keptKey) *keptNews {
 	n := c.waiting[key]
 	if n == nil {
 		n = &keptNews{}
@@ -104,9 +112,9 @@ func (c *chronicle) news(key keptKey) *keptNews {
 	return n
 }
 
-// applied hears how far a file came.
-func (c *chronicle) applied(s writer.State) {
-	if s.Applied.SHA256 == "" || !c.on() || c.keeps(s.ID) == 0 {
+// Applied hears how far a file came.
+func (c *Chronicle) Applied(s writer.State) {
+	if s.Applied.SHA256 == "" || !c.config.On() || c.config.Keeps(s.ID) == 0 {
 		return
 	}
 	key, now := c.hash(s.Job, s.Path), c.hashState(s)
@@ -116,7 +124,7 @@ func (c *chronicle) applied(s writer.State) {
 		return
 	}
 	c.noted[key] = now
-	node, datacenter := c.who()
+	node, datacenter := c.config.Who()
 	places, whole := placesOf(s, time.Now())
 	for i := range places {
 		places[i].Node, places[i].Datacenter = node, datacenter
@@ -129,7 +137,7 @@ func (c *chronicle) applied(s writer.State) {
 }
 
 // note takes places that somebody else learned of.
-func (c *chronicle) note(key keptKey, places []record.Stapled) {
+func (c *Chronicle) note(key keptKey, places []record.Stapled) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := c.news(key)
@@ -137,15 +145,15 @@ func (c *chronicle) note(key keptKey, places []record.Stapled) {
 }
 
 // catchUp keeps what is stored already and not kept yet.
-func (c *chronicle) catchUp(ids []string) {
+func (c *Chronicle) catchUp(ids []string) {
 	for _, id := range ids {
-		st, found, err := c.store.Staple(id)
+		st, found, err := c.config.Store.Staple(id)
 		if err != nil || !found {
 			continue // who needs it says so
 		}
 		m := st.Meta
-		if c.store.KeepStored(id, m.ThisUpdate, m.SHA256) != nil {
-			c.note(keptKey{id, m.SHA256, m.ThisUpdate.Unix()}, nil) // flush tries again
+		if c.config.Store.KeepStored(id, m.ThisUpdate, m.SHA256) != nil {
+			c.note(keptKey{id, m.SHA256, m.ThisUpdate.Unix()}, nil) // Flush tries again
 		}
 	}
 }
@@ -186,7 +194,7 @@ func placesOf(s writer.State, now time.Time) (places []record.Stapled, whole boo
 	return places, whole
 }
 
-func (c *chronicle) hash(parts ...string) uint64 {
+func (c *Chronicle) hash(parts ...string) uint64 {
 	var h maphash.Hash
 	h.SetSeed(c.seed)
 	for _, p := range parts {
@@ -197,7 +205,7 @@ func (c *chronicle) hash(parts ...string) uint64 {
 }
 
 // hashState is of what placesOf looks at.
-func (c *chronicle) hashState(s writer.State) uint64 {
+func (c *Chronicle) hashState(s writer.State) uint64 {
 	parts := []string{s.Applied.SHA256, s.Reason, "file"}
 	if !s.Filed {
 		parts[2] = ""
@@ -210,9 +218,27 @@ func (c *chronicle) hashState(s writer.State) uint64 {
 	return c.hash(parts...)
 }
 
-// told are the responses that got everywhere on this node, the latest of them.
-func (c *chronicle) told() []record.Lately {
+// Lately are the responses that got everywhere on this node, the latest of them.
+func (c *Chronicle) Lately() []record.Lately {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.lately)
+}
+
+// wake tells a loop to look again; one that was told already is not told twice.
+func wake(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// sleep returns after d, or before when ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }

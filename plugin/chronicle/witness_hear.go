@@ -1,4 +1,4 @@
-package plugin
+package chronicle
 
 import (
 	"time"
@@ -93,7 +93,7 @@ func (w *witness) keysOf(l record.Lately, byPrefix map[string][]*watched, news b
 		return keys
 	}
 	for _, id := range w.keptBy(l.ID) {
-		if this, sum, ok := w.chronicle.store.NewestKept(id); ok && this.Unix() == l.ThisUpdate.Unix() {
+		if this, sum, ok := w.chronicle.config.Store.NewestKept(id); ok && this.Unix() == l.ThisUpdate.Unix() {
 			keys = append(keys, keptKey{id, sum, this.Unix()})
 		}
 	}

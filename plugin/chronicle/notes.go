@@ -1,9 +1,7 @@
-package plugin
+package chronicle
 
 import (
-	"bytes"
 	"context"
-	"encoding/pem"
 	"maps"
 	"slices"
 	"time"
@@ -11,6 +9,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/store"
 )
 
@@ -26,26 +25,26 @@ type keptNews struct {
 	places []record.Stapled
 }
 
-// run writes what is to be noted until ctx ends, and then what is left.
-func (c *chronicle) run(ctx context.Context) error {
+// Run writes what is to be noted until ctx ends, and then what is left.
+func (c *Chronicle) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		select {
 		case <-c.wake:
-			sleep(ctx, chronicleGather, nil)
-			if !c.flush(ctx) {
-				sleep(ctx, chronicleRetry, nil)
+			sleep(ctx, gather)
+			if !c.Flush(ctx) {
+				sleep(ctx, retry)
 				wake(c.wake)
 			}
 		case <-ctx.Done():
 		}
 	}
-	c.flush(ctx)
+	c.Flush(ctx)
 	return nil
 }
 
-// flush keeps what could not be kept when it came, writes what is to be noted, and
+// Flush keeps what could not be kept when it came, writes what is to be noted, and
 // reports whether it could. What it could not waits for the next time.
-func (c *chronicle) flush(ctx context.Context) bool {
+func (c *Chronicle) Flush(ctx context.Context) bool {
 	c.mu.Lock()
 	keys := slices.Collect(maps.Keys(c.waiting))
 	c.mu.Unlock()
@@ -53,7 +52,7 @@ func (c *chronicle) flush(ctx context.Context) bool {
 	var notes, failed []*store.Note
 	for _, key := range keys {
 		note := &store.Note{ID: key.id, SHA256: key.sha256, ThisUpdate: time.Unix(key.thisUpdate, 0)}
-		note.Err = c.store.KeepStored(note.ID, note.ThisUpdate, note.SHA256)
+		note.Err = c.config.Store.KeepStored(note.ID, note.ThisUpdate, note.SHA256)
 		// After that: it is told what was kept.
 		taken[key] = c.take(key)
 		note.Change = taken[key].add
@@ -63,9 +62,9 @@ func (c *chronicle) flush(ctx context.Context) bool {
 			notes = append(notes, note)
 		}
 	}
-	for some := range slices.Chunk(notes, chronicleAtOnce) {
+	for some := range slices.Chunk(notes, atOnce) {
 		c.addCertificates(ctx, some)
-		c.store.Note(some)
+		c.config.Store.Note(some)
 		for _, n := range some {
 			if n.Err != nil {
 				failed = append(failed, n)
@@ -77,7 +76,7 @@ func (c *chronicle) flush(ctx context.Context) bool {
 }
 
 // take is what waits of a response, and waits no longer.
-func (c *chronicle) take(key keptKey) *keptNews {
+func (c *Chronicle) take(key keptKey) *keptNews {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := c.waiting[key]
@@ -87,13 +86,13 @@ func (c *chronicle) take(key keptKey) *keptNews {
 
 // again has noted with the next flush what could not be. Once there is nothing of
 // that, and nothing waits, the history is well.
-func (c *chronicle) again(failed []*store.Note, news map[keptKey]*keptNews) {
+func (c *Chronicle) again(failed []*store.Note, news map[keptKey]*keptNews) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(failed) == 0 && len(c.waiting) == 0 && c.wrong != nil {
 		c.wrong = nil
-		c.logger.Info("the history can be written again")
-		c.changed()
+		c.config.Logger.Info("the history can be written again")
+		c.config.Changed()
 	}
 	for _, n := range failed {
 		c.ails("the history lacks a response, or where it was stapled", n.ID, n.Err)
@@ -105,7 +104,7 @@ func (c *chronicle) again(failed []*store.Note, news map[keptKey]*keptNews) {
 			}
 			now.places = append(old.places, now.places...)
 			now.places = now.places[:min(len(now.places), record.MaxStapled)]
-		} else if len(c.waiting) < chronicleMost {
+		} else if len(c.waiting) < mostWaiting {
 			c.waiting[key] = old
 		}
 	}
@@ -113,18 +112,18 @@ func (c *chronicle) again(failed []*store.Note, news map[keptKey]*keptNews) {
 
 // ails tells of what can't be written, once: a disk that is full is so for all. The
 // caller holds mu.
-func (c *chronicle) ails(what, id string, err error) {
+func (c *Chronicle) ails(what, id string, err error) {
 	level := hclog.Debug
 	if c.wrong == nil {
 		level = hclog.Error
-		c.wrong = &record.NodeTrouble{Reason: ReasonHistory, Error: what + ": " + err.Error(), Since: time.Now().UTC()}
-		c.changed()
+		c.wrong = &record.NodeTrouble{Reason: Reason, Error: what + ": " + err.Error(), Since: time.Now().UTC()}
+		c.config.Changed()
 	}
-	c.logger.Log(level, what, "id", id, "reason", ReasonHistory, "error", err)
+	c.config.Logger.Log(level, what, "id", id, "reason", Reason, "error", err)
 }
 
-// troubles are what is wrong with the history.
-func (c *chronicle) troubles() []record.NodeTrouble {
+// Troubles are what is wrong with the history.
+func (c *Chronicle) Troubles() []record.NodeTrouble {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.wrong == nil {
@@ -135,21 +134,21 @@ func (c *chronicle) troubles() []record.NodeTrouble {
 
 // addCertificates has the certificates that the responses are for kept beside
 // them: who has the folder then needs nothing else.
-func (c *chronicle) addCertificates(ctx context.Context, notes []*store.Note) {
+func (c *Chronicle) addCertificates(ctx context.Context, notes []*store.Note) {
 	bare := map[string]*store.Note{}
 	for _, n := range notes {
-		if !c.store.HasKeptCertificate(n.ID) {
+		if !c.config.Store.HasKeptCertificate(n.ID) {
 			bare[n.ID] = n
 		}
 	}
 	if len(bare) == 0 {
 		return
 	}
-	for id, cert := range c.certificates(ctx, slices.Collect(maps.Keys(bare))) {
-		text := certificatePEM(cert)
+	for id, cert := range c.config.Certificates(ctx, slices.Collect(maps.Keys(bare))) {
+		text := staple.PairPEM(cert.Leaf, cert.Issuer)
 		// What is kept stays: with a wrong issuer nothing could be verified any more.
-		if _, err := parsePair(text, id); err != nil {
-			c.logger.Debug("a certificate is not kept in the history", "id", id, "error", err)
+		if _, err := staple.ParsePair(text, id); err != nil {
+			c.config.Logger.Debug("a certificate is not kept in the history", "id", id, "error", err)
 			continue
 		}
 		bare[id].Certificate = func() []byte { return text }
@@ -172,12 +171,4 @@ func (n *keptNews) add(notes *record.Kept) bool {
 		notes.Kept = time.Now() // a crash came before it was noted
 	}
 	return changed
-}
-
-func certificatePEM(c record.Certificate) []byte {
-	var b bytes.Buffer
-	for _, der := range [][]byte{c.Leaf, c.Issuer} {
-		b.Write(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-	}
-	return b.Bytes()
 }

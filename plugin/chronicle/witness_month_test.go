@@ -1,4 +1,4 @@
-package plugin
+package chronicle
 
 import (
 	"context"
@@ -62,7 +62,7 @@ func TestWitnessForAMonth(t *testing.T) {
 		w.client = m
 		ctx, cancel := context.WithCancel(t.Context())
 		var all sync.WaitGroup
-		all.Go(func() { _ = w.chronicle.run(ctx) })
+		all.Go(func() { _ = w.chronicle.Run(ctx) })
 		news := w.chronicle.watch()
 		all.Go(func() {
 			for ctx.Err() == nil {
@@ -73,7 +73,7 @@ func TestWitnessForAMonth(t *testing.T) {
 			all.Go(func() {
 				for ctx.Err() == nil {
 					m.report(name, time.Now())
-					sleep(ctx, 2*time.Minute, nil)
+					sleep(ctx, 2*time.Minute)
 				}
 			})
 		}
@@ -91,7 +91,7 @@ func TestWitnessForAMonth(t *testing.T) {
 		if most := (days*24*6 + responses*15*60/5) * len(late); m.records.read > most {
 			t.Errorf("%d records were read in a month; want %d at most", m.records.read, most)
 		}
-		h, err := w.chronicle.store.Kept(wantedID(0), 0)
+		h, err := w.chronicle.config.Store.Kept(wantedID(0), 0)
 		if err != nil || h.All != responses {
 			t.Fatalf("%d responses, %v", h.All, err)
 		}
@@ -118,7 +118,7 @@ func keepResponse(t *testing.T, w *witness, this time.Time) {
 	t.Helper()
 	der := []byte(this.String())
 	st := record.Staple{ID: wantedID(0), DER: der, Meta: record.Meta{SHA256: record.Checksum(der), Status: "good", ThisUpdate: this}}
-	if _, err := w.chronicle.store.Put(st); err != nil {
+	if _, err := w.chronicle.config.Store.Put(st); err != nil {
 		t.Fatal(err)
 	}
 }
