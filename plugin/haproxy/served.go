@@ -29,8 +29,7 @@ func (c *Client) Served(ctx context.Context) ([]Served, error) {
 	}
 	list := make([]Served, 0, len(names))
 	for len(names) > 0 {
-		n := min(len(names), servedAtOnce)
-		some, err := c.servedDetails(ctx, names[:n])
+		some, n, err := c.servedDetails(ctx, names)
 		if err != nil {
 			return nil, err
 		}
@@ -60,18 +59,23 @@ func (c *Client) servedNames(ctx context.Context) ([]string, map[string]bool, er
 	return list.names, parseUpdates(answer), nil
 }
 
-func (c *Client) servedDetails(ctx context.Context, names []string) ([]Served, error) {
+// servedDetails asks for the first n of names. The first to ask a process asks for
+// all of them at once: whoever pushes next needs each name, and would else wait for
+// those that are left, and have them asked for twice.
+func (c *Client) servedDetails(ctx context.Context, names []string) (list []Served, n int, err error) {
 	s, err := c.open(ctx)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer s.close()
+	if c.names.process.Same(s.info) {
+		names = names[:min(len(names), servedAtOnce)]
+	}
 	details, err := s.details(ctx, names)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	s.remember(details)
-	var list []Served
 	for _, name := range names {
 		d, ok := details[name]
 		if !ok {
@@ -83,7 +87,7 @@ func (c *Client) servedDetails(ctx context.Context, names []string) ([]Served, e
 		}
 		list = append(list, Served{Name: name, SHA1: d.sha1, File: file, Updates: d.updates})
 	}
-	return list, nil
+	return list, len(names), nil
 }
 
 // parseUpdates reads "show ssl ocsp-updates": a table whose second column is

@@ -3,7 +3,10 @@ package haproxy_test
 import (
 	"crypto/sha1"
 	"encoding/hex"
+	"fmt"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -88,4 +91,54 @@ func TestServedTellsPushesWhatIsServed(t *testing.T) {
 	r := w.good(renewed, time.Hour, time.Hour)
 	install(t, c, r, haproxy.HowTransaction)
 	wantStaple(t, p, "www.test", r.OCSP)
+}
+
+// Of a process that nobody has asked yet, a listing and a push beside it ask for
+// each name once.
+func TestServedAndAPushAskForNamesOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	cert := w.good(w.issue("www.test", testca.IssueOptions{}), time.Hour, time.Hour)
+	const many = 1000
+	names := "# filename\n"
+	for i := range many {
+		names += fmt.Sprintf("/c%d.pem\n", i)
+	}
+	var mu sync.Mutex
+	asked := map[string]int{}
+	first := make(chan struct{})
+	f := newFake(t, func(line string) (string, bool) {
+		name, detail := strings.CutPrefix(line, "show ssl cert ")
+		switch {
+		case line == "show info":
+			return "Version: 2.6.12\nPid: 7\nUptime_sec: 5\n", true
+		case line == "show ssl cert":
+			return names, true
+		case detail:
+			mu.Lock()
+			defer mu.Unlock()
+			if len(asked) == 0 {
+				close(first)
+			}
+			asked[name]++
+			return fmt.Sprintf("Filename: %s\nSHA1 FingerPrint: %040x\n", name, len(asked)), true
+		}
+		return "Certificate ID does not match any certificate.\n", true
+	})
+	c := client(t, f.socket)
+	var pushing sync.WaitGroup
+	pushing.Go(func() {
+		<-first
+		wantKind(t, c.PushAll(t.Context(), []haproxy.Certificate{cert})[0].Err, haproxy.KindNotServed)
+	})
+	if list, err := c.Served(t.Context()); err != nil || len(list) != many {
+		t.Fatalf("%d: %v", len(list), err)
+	}
+	pushing.Wait()
+	delete(asked, cert.Path) // which the push looks at
+	for name, n := range asked {
+		if n != 1 {
+			t.Fatalf("%s was asked for %d times", name, n)
+		}
+	}
 }
