@@ -9,7 +9,7 @@ tools   := testdata/tools
 version ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 commit  ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 # Tests of one package; the whole run is bounded by whoever calls make.
-timeout ?= 20m
+timeout ?= 40m
 # Tests of these run twice, against the system's HAProxy and against 3.0.
 haproxy_tests := ./plugin/haproxy ./plugin/haproxytarget ./plugin/handshake ./plugin/inventory ./plugin/restaple ./plugin/truths
 # For `make bench`: a pattern, and a former bin/bench.txt to compare with.

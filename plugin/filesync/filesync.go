@@ -8,6 +8,7 @@ package filesync
 import (
 	"os"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -35,11 +36,16 @@ func All(files []*os.File) []error {
 	return errs
 }
 
-// Group serves many who write a file each: all that ask while others are being
-// made durable are served together after them. The zero value is ready, and safe
-// for concurrent use.
+// Group serves many who write a file each: all that ask while others of the same
+// device are being made durable are served together after them. A device that
+// hangs holds up those who write to it, and nobody else. The zero value is ready,
+// and safe for concurrent use.
 type Group struct {
 	mu      sync.Mutex
+	devices map[uint64]*device
+}
+
+type device struct {
 	next    *round // not begun; nil: nobody waits
 	running sync.Mutex
 }
@@ -54,27 +60,49 @@ type round struct {
 // Sync returns once file, which is open for writing and stays so, is durable, or
 // why it is not.
 func (g *Group) Sync(file *os.File) error {
-	g.mu.Lock()
-	first := g.next == nil
-	if first {
-		g.next = &round{ended: make(chan struct{})}
+	info, err := file.Stat()
+	if err != nil {
+		return err
 	}
-	mine, i := g.next, len(g.next.files)
+	d := g.device(info)
+	g.mu.Lock()
+	first := d.next == nil
+	if first {
+		d.next = &round{ended: make(chan struct{})}
+	}
+	mine, i := d.next, len(d.next.files)
 	mine.files = append(mine.files, file)
 	g.mu.Unlock()
 	if first {
-		g.serve(mine)
+		g.serve(d, mine)
 	}
 	<-mine.ended
 	return mine.errs[i]
 }
 
-// serve is called by the first of a round, which others join until its turn comes.
-func (g *Group) serve(mine *round) {
-	g.running.Lock()
-	defer g.running.Unlock()
+// device is the one that a file is on; all are one where the system doesn't tell.
+func (g *Group) device(info os.FileInfo) *device {
+	var number uint64
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		number = uint64(st.Dev)
+	}
 	g.mu.Lock()
-	g.next = nil
+	defer g.mu.Unlock()
+	if g.devices == nil {
+		g.devices = map[uint64]*device{}
+	}
+	if g.devices[number] == nil {
+		g.devices[number] = &device{}
+	}
+	return g.devices[number]
+}
+
+// serve is called by the first of a round, which others join until its turn comes.
+func (g *Group) serve(d *device, mine *round) {
+	d.running.Lock()
+	defer d.running.Unlock()
+	g.mu.Lock()
+	d.next = nil
 	g.mu.Unlock()
 	mine.errs = All(mine.files)
 	close(mine.ended)

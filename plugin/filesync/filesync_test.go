@@ -47,36 +47,62 @@ func TestErrorsAreOfTheirFiles(t *testing.T) {
 func TestManyAreServedTogether(t *testing.T) {
 	const many = 50
 	var g Group
-	g.running.Lock() // somebody is being served
+	d := deviceOf(t, &g, create(t, "any"))
+	d.running.Lock() // somebody is being served
 	errs := make([]error, many)
 	var waiting sync.WaitGroup
 	for i := range many {
 		f := create(t, fmt.Sprint(i))
-		if i%7 == 0 {
-			f.Close()
-		}
 		waiting.Go(func() { errs[i] = g.Sync(f) })
 	}
+	var round *round
 	for gathered := 0; gathered < many; runtime.Gosched() {
 		g.mu.Lock()
-		if g.next != nil {
-			gathered = len(g.next.files)
+		if round = d.next; round != nil {
+			gathered = len(round.files)
 		}
 		g.mu.Unlock()
 	}
-	g.running.Unlock()
+	bad := round.files[7]
+	bad.Close()
+	d.running.Unlock()
 	waiting.Wait()
 	for i, err := range errs {
-		if closed := i%7 == 0; errors.Is(err, os.ErrClosed) != closed {
+		if failed := filepath.Base(bad.Name()) == fmt.Sprint(i); errors.Is(err, os.ErrClosed) != failed || (err != nil) != failed {
 			t.Errorf("file %d: %v", i, err)
 		}
 	}
-	if g.next != nil {
+	if d.next != nil {
 		t.Error("a round is left")
 	}
 	if err := g.Sync(create(t, "later")); err != nil {
 		t.Errorf("the next: %v", err)
 	}
+	if err := g.Sync(bad); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("a closed file: %v", err)
+	}
+}
+
+// A device that hangs holds up no other.
+func TestDevicesAreServedApart(t *testing.T) {
+	var g Group
+	f := create(t, "here")
+	deviceOf(t, &g, f)
+	hangs := &device{next: &round{ended: make(chan struct{})}}
+	hangs.running.Lock()
+	g.devices[^uint64(0)] = hangs
+	if err := g.Sync(f); err != nil {
+		t.Error(err)
+	}
+}
+
+func deviceOf(t *testing.T, g *Group, f *os.File) *device {
+	t.Helper()
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g.device(info)
 }
 
 // BenchmarkTogether is what 256 new files of a response's size take, made durable
