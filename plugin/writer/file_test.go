@@ -138,6 +138,38 @@ func TestLinkIsFollowedNotReplaced(t *testing.T) {
 	}
 }
 
+// What is at the file's name once it is locked counts, whatever was there before.
+func TestFileIsLookedAtAgain(t *testing.T) {
+	f := newFile(t)
+	before, err := f.trust.locate(f.path)
+	if err != nil || before.exists {
+		t.Fatal(before, err)
+	}
+	open := makeFolder(t, filepath.Join(t.TempDir(), "open"), 0o777)
+	elsewhere := makeFolder(t, filepath.Join(t.TempDir(), "store"), 0o755)
+	for _, c := range []struct {
+		now    string
+		put    func()
+		want   place
+		reason string
+	}{
+		{now: "nothing", put: func() {}, want: before},
+		{now: "a file", put: func() { makeFile(t, f.path, "new") }, want: place{folder: before.folder, base: before.base, exists: true}},
+		{now: "a link", put: func() { makeLink(t, filepath.Join(elsewhere, "real"), f.path) }, want: place{folder: elsewhere, base: "real"}},
+		{now: "a link to where everybody writes", put: func() { makeLink(t, filepath.Join(open, "real"), f.path) }, reason: ReasonUntrusted},
+		{now: "a folder", put: func() { makeFolder(t, f.path, 0o755) }, reason: ReasonPath},
+	} {
+		c.put()
+		p, err := f.again(before)
+		if ReasonOf(err) != c.reason || c.reason == "" && p != c.want {
+			t.Errorf("%s: %+v, %v", c.now, p, err)
+		}
+		if err := os.RemoveAll(f.path); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestCrashLeftovers puts there what a killed process leaves.
 func TestCrashLeftovers(t *testing.T) {
 	f := newFile(t)
