@@ -61,6 +61,7 @@ func TestConsul(t *testing.T) {
 		"Trouble":             testTrouble,
 		"Names":               testNames,
 		"Nodes":               testNodes,
+		"SteadyState":         testSteadyState,
 		"Snapshot":            testSnapshot,
 		"Serve":               testServe,
 		"ServeLost":           testServeLost,

@@ -19,6 +19,7 @@ type traffic struct {
 	requests atomic.Int64
 	heads    atomic.Int64 // requests for head
 	txns     atomic.Int64
+	puts     atomic.Int64 // of single keys
 }
 
 // reading is a traffic at one moment.
@@ -74,6 +75,8 @@ func (c *countedConn) Write(b []byte) (int, error) {
 			c.t.heads.Add(1)
 		case bytes.Contains(line, []byte("/v1/txn")):
 			c.t.txns.Add(1)
+		case bytes.HasPrefix(line, []byte("PUT /v1/kv/")):
+			c.t.puts.Add(1)
 		}
 	}
 	n, err := c.Conn.Write(b)

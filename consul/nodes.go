@@ -24,7 +24,7 @@ const (
 	// reportLongest is well below half of the time after which a silent node
 	// counts as stale.
 	reportLongest = 165 * time.Second
-	// countEvery is after how many reports the nodes are counted again.
+	// countEvery is after how many reports the nodes are counted again; see counts.
 	countEvery = 20
 	// uncounted is how many nodes there are taken to be until they are counted.
 	uncounted = 300
@@ -90,7 +90,7 @@ func (c *Client) ReportNode(ctx context.Context, current func() record.Node, wak
 	complaint := c.complaint("reporting this node")
 	nodes := uncounted
 	for n := 0; ctx.Err() == nil; n++ {
-		if n%countEvery == 0 {
+		if counts(n) {
 			if names, err := c.listKeys(ctx, c.keys.nodes()); err == nil {
 				nodes = len(names)
 			}
@@ -108,6 +108,13 @@ func (c *Client) ReportNode(ctx context.Context, current func() record.Node, wak
 		}
 	}
 	return nil
+}
+
+// counts says whether the nodes are counted before the report of this number:
+// every now and then, and often at first. Of nodes that start together the first
+// ones see few others, and would write for all of them for many reports.
+func counts(n int) bool {
+	return n%countEvery == 0 || n < countEvery && n&(n-1) == 0
 }
 
 // pace is how long after a report the next one may follow for a mere refresh,
