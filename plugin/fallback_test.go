@@ -100,7 +100,7 @@ func (c *crowd) join(t *testing.T, name string, log *strings.Builder) *parts {
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	p.certificates(p.plan.Load(), found, nil)
+	p.certificates(p.settings.Load(), found, nil)
 	// A running writer has hundreds of goroutines, which is too many 300 times.
 	p.joint.deliver = func(ctx context.Context, list []record.Staple) { p.writer.Pass(ctx, list) }
 	return p
