@@ -156,8 +156,9 @@ func TestRequests(t *testing.T) {
 	wantDenied(t, "Staples", "read", err)
 }
 
-// A server that answers with another index every time, or with a lower one, is
-// not asked without end, and never with an index ahead of its state.
+// A server that answers with another index every time, with a lower one, or at
+// once with the same, is not asked without end, and never with an index ahead of
+// its state.
 func TestWatchIndex(t *testing.T) {
 	answers := []struct {
 		index string
@@ -185,7 +186,7 @@ func TestWatchIndex(t *testing.T) {
 	_ = stop()
 	mu.Lock()
 	defer mu.Unlock()
-	if got := strings.Join(asked[:len(answers)], ","); got != ",9,9,,3," {
+	if got := strings.Join(asked[:len(answers)], ","); got != ",9,,3,," {
 		t.Errorf("it asked with the indexes %q", got)
 	}
 	if len(told) < 2 || told[0] == told[1] {

@@ -9,7 +9,7 @@ import (
 // get reads one key, with the default consistency: a stale read shows a
 // restarted server's state from long ago. With an index it blocks until the
 // key's state is beyond that, at most for the configured wait. It returns the
-// index to go on from; a nil pair for an absent key.
+// index to go on from, 0 for the beginning; a nil pair for an absent key.
 func (c *Client) get(ctx context.Context, key string, index uint64) (*api.KVPair, uint64, error) {
 	return c.getWith(ctx, key, api.QueryOptions{WaitIndex: index})
 }
@@ -28,7 +28,7 @@ func (c *Client) getWith(ctx context.Context, key string, q api.QueryOptions) (*
 		return nil, 0, c.denied("read", key, c.keys.readRule(), err)
 	}
 	c.synced.read(c.config.Now())
-	return pair, meta.LastIndex, nil
+	return pair, next(&q, meta), nil
 }
 
 // list reads everything below prefix, blocking as get does. Without rights
@@ -47,7 +47,7 @@ func (c *Client) list(ctx context.Context, prefix string, index uint64) (api.KVP
 			return nil, 0, err
 		}
 	}
-	return pairs, meta.LastIndex, nil
+	return pairs, next(&q, meta), nil
 }
 
 // listKeys reads the names of all keys below prefix.
@@ -65,7 +65,7 @@ func (c *Client) listKeysFrom(ctx context.Context, prefix string, index uint64) 
 	if err != nil {
 		return nil, 0, c.denied("read", prefix, c.keys.readRule(), err)
 	}
-	return names, meta.LastIndex, nil
+	return names, next(&q, meta), nil
 }
 
 // query bounds a query by time: a server that blocks it adds up to a sixteenth
@@ -77,6 +77,17 @@ func (c *Client) query(ctx context.Context, q *api.QueryOptions) (context.Contex
 		limit += c.config.Wait + c.config.Wait/16
 	}
 	return context.WithTimeoutCause(ctx, limit, errTimeout)
+}
+
+// next is the index to go on from. A query that was to wait and has nothing new
+// before its time leads nowhere: so Consul ends the queries of a state that it
+// has given up for that of a snapshot, and with the index of the former one
+// nothing of the new one would be seen until the wait is over.
+func next(q *api.QueryOptions, meta *api.QueryMeta) uint64 {
+	if q.WaitIndex > 0 && meta.LastIndex == q.WaitIndex && meta.RequestTime < q.WaitTime {
+		return 0
+	}
+	return meta.LastIndex
 }
 
 // write is the context and the options of one write.

@@ -27,7 +27,8 @@ type living struct {
 
 func newLiving(t *testing.T, s *consultest.Server, path string) *living {
 	t.Helper()
-	here := func(c *Config) { c.Path = path }
+	// Nothing is seen because a query is over by its time.
+	here := func(c *Config) { c.Path, c.Wait = path, defaultWait }
 	l := &living{t: t, server: s, c: newClient(t, s, here), m: newMirror(response(testID(1), 1)), terms: make(chan *Term, 10), minute: 1}
 	l.node = follow(t, newClient(t, s, here), testID(1), testID(2))
 	return l
