@@ -51,15 +51,16 @@ func (t *Term) Guard(ctx context.Context, m Mirror) error {
 	}
 }
 
-// mend makes all that this term has written be there again.
+// mend makes all that this term has written be there again, unless what is there
+// now is for newer agents.
 func (t *Term) mend(ctx context.Context, m Mirror) error {
+	if err := t.claimFormat(ctx); err != nil {
+		return err
+	}
 	if err := t.Reconcile(ctx, m); err != nil {
 		return err
 	}
 	t.forgetTroubles()
-	if err := t.claimFormat(ctx); err != nil {
-		return err
-	}
 	if names := t.names.Load(); names != nil {
 		return t.writeNames(ctx, *names)
 	}

@@ -191,7 +191,16 @@ func testGuard(t *testing.T, s *consultest.Server) {
 		return err == nil && found[other].Meta.SHA256 == response(other, 70).Meta.SHA256
 	})
 
-	if err := stop(); err != nil && !errors.Is(err, context.Canceled) {
+	// A snapshot brings the records of newer agents: the term ends, and nothing is
+	// written among them.
+	put(t, s, c.keys.format(), []byte("2"))
+	newest := record.Head{Generation: 900, Nonce: "newer", Before: "-"}.Encode()
+	put(t, s, c.keys.head(), newest)
+	eventually(t, "the end of the term", func() bool { return mustGet(t, s, c.keys.leader()).Session == "" })
+	if err := stop(); !errors.As(err, new(*FormatError)) {
 		t.Errorf("Guard: %v", err)
+	}
+	if got := value(t, s, c.keys.head()); !bytes.Equal(got, newest) {
+		t.Errorf("head = %q", got)
 	}
 }
