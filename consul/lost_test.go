@@ -3,6 +3,7 @@ package consul
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/consul-ocsp/consul-ocsp/consul/consultest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
@@ -13,6 +14,7 @@ func TestLost(t *testing.T) {
 	t.Parallel()
 	s := consultest.Start(t)
 	t.Run("announcements", func(t *testing.T) { testLostAnnouncements(t, s) })
+	t.Run("announcements once more", func(t *testing.T) { testLostTwice(t, s) })
 	t.Run("responses", func(t *testing.T) { testLostResponse(t, s) })
 }
 
@@ -50,6 +52,37 @@ func testLostAnnouncements(t *testing.T, s *consultest.Server) {
 	}
 	generation()
 	eventually(t, "another announcement", announced)
+}
+
+// A node that waits before it compares everything announces again when it does:
+// what it has announced again at the beginning of its wait may be lost by then.
+func testLostTwice(t *testing.T, s *consultest.Server) {
+	c := newClient(t, s, func(c *Config) { c.ResyncSplay, c.Rand = 2*time.Second, func() float64 { return 1 } })
+	certs := certificates(t, 1, far())
+	n := follow(t, c, testID(1))
+	during(t, func(ctx context.Context) error {
+		return c.Announce(ctx, func() map[string]record.Certificate { return certs }, AnnounceOptions{}, nil)
+	})
+	announced := func() bool {
+		for id := range certs {
+			if value(t, s, c.keys.certificate(id)) == nil {
+				return false
+			}
+		}
+		return true
+	}
+	leader := newClient(t, s, func(other *Config) { other.Path = c.keys.root })
+	publication := func(minute int) {
+		lead(t, leader, func(ctx context.Context, term *Term) { publish(t, ctx, term, response(testID(1), minute)) })
+	}
+	publication(1)
+	eventually(t, "the response", func() bool { return n.has(response(testID(1), 1)) })
+	for range 2 {
+		eventually(t, "an announcement", announced)
+		erase(t, s, c.keys.root)
+		publication(1)
+	}
+	eventually(t, "the last announcement", announced)
 }
 
 // A response that was put in place of another, and refused, is over when the

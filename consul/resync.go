@@ -12,11 +12,11 @@ import (
 // so at once; later it is something in Consul that made it necessary, on every
 // node alike, so that each waits a while of its own first.
 func (f *follower) resync(ctx context.Context) error {
+	if f.synced {
+		// After the wait again: more may have been lost meanwhile.
+		f.tellMissed()
+	}
 	if f.synced && !f.splayed {
-		select {
-		case f.c.missed <- struct{}{}:
-		default: // it is known already
-		}
 		if splay := f.splay(); splay > 0 {
 			f.c.logger.Debug("publications were missed: comparing all responses", "in", splay)
 			f.splayed = true
@@ -42,6 +42,14 @@ func (f *follower) resync(ctx context.Context) error {
 		f.at = record.Head{Nonce: record.NoNonce}
 	}
 	return nil
+}
+
+// tellMissed lets Announce know that publications were missed.
+func (f *follower) tellMissed() {
+	select {
+	case f.c.missed <- struct{}{}:
+	default: // it is known already
+	}
 }
 
 func (f *follower) splay() time.Duration {
