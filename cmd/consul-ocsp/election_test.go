@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -110,11 +112,15 @@ func TestLeaderKilled(t *testing.T) {
 }
 
 // An agent that is stopped in its tracks for longer than its session lives, as
-// by a machine that hangs, finds another one leading when it goes on, and
-// writes nothing. Both have something to publish every second.
+// by a machine that hangs, finds another one leading when it goes on. Before it
+// can know that, it tries to publish what it has fetched, and nothing of it is
+// written. Both have something to publish every second.
 func TestLeaderHangs(t *testing.T) {
 	t.Parallel()
-	e := newElectorate(t, "min_delay = \"1s\"\n  max_delay = \"1s\"", nil)
+	hangs := &hanging{tried: make(chan struct{})}
+	e := newElectorate(t, "min_delay = \"1s\"\n  max_delay = \"1s\"", func(c *cluster) {
+		c.addresses = map[string]string{"fetcher-1": newWay(t, c.consul.Address(), hangs.pass)}
+	})
 	a, audited := audit(t, []string{e.id}, e.consul.Client())
 	a.progress(t, 2)
 	if err := e.leader.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
@@ -122,7 +128,11 @@ func TestLeaderHangs(t *testing.T) {
 	}
 	e.other.says(t, "this agent leads")
 	a.progress(t, 2)
-	session := e.lock(t).Session
+	session, written := e.lock(t).Session, hangs.written.Load()
+	if written == 0 {
+		t.Error("it published nothing before")
+	}
+	hangs.unaware.Store(true)
 	if err := e.leader.cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
@@ -132,6 +142,47 @@ func TestLeaderHangs(t *testing.T) {
 	if now := e.lock(t).Session; now != session {
 		t.Errorf("the lock went from session %s to %s", session, now)
 	}
+	if n := hangs.written.Load() - written; n != 0 || hangs.refused.Load() == 0 {
+		t.Errorf("when it went on %d publications of it were written, %d refused; want none and some", n, hangs.refused.Load())
+	}
+}
+
+// hanging is what an agent writes to Consul while it leads, and when it hung.
+type hanging struct {
+	// unaware keeps from it what Consul says of its session and its lock, until
+	// it has tried to publish.
+	unaware          atomic.Bool
+	tried            chan struct{}
+	once             sync.Once
+	written, refused atomic.Int64
+}
+
+func (h *hanging) pass(w http.ResponseWriter, r *http.Request, publishes bool, real http.Handler) {
+	if !publishes {
+		path := r.URL.Path
+		if h.unaware.Load() && (strings.HasSuffix(path, "/v1/leader") || strings.Contains(path, "/v1/session/renew/")) {
+			select {
+			case <-h.tried:
+			case <-r.Context().Done():
+			}
+		}
+		real.ServeHTTP(w, r)
+		return
+	}
+	answer := httptest.NewRecorder()
+	real.ServeHTTP(answer, r)
+	switch {
+	case answer.Code == http.StatusOK:
+		h.written.Add(1)
+	case answer.Code == http.StatusConflict && h.unaware.Load():
+		h.refused.Add(1)
+	}
+	if h.unaware.Load() {
+		h.once.Do(func() { close(h.tried) })
+	}
+	maps.Copy(w.Header(), answer.Header())
+	w.WriteHeader(answer.Code)
+	_, _ = w.Write(answer.Body.Bytes())
 }
 
 // Each publication whose answer is lost, because the connection ends when
@@ -161,19 +212,9 @@ func TestLostAnswers(t *testing.T) {
 // without an answer: by turns when Consul has answered, and before it is asked.
 func newCutter(t *testing.T, consul string, cut *atomic.Int64) string {
 	t.Helper()
-	real := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: consul})
-	transport := &http.Transport{}
-	t.Cleanup(transport.CloseIdleConnections)
-	real.Transport = transport
-	real.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
 	var seen atomic.Int64
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			return
-		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		if !bytes.Contains(body, []byte(`/v1/head"`)) || seen.Add(1)%2 == 0 {
+	return newWay(t, consul, func(w http.ResponseWriter, r *http.Request, publishes bool, real http.Handler) {
+		if !publishes || seen.Add(1)%2 == 0 {
 			real.ServeHTTP(w, r)
 			return
 		}
@@ -183,6 +224,25 @@ func newCutter(t *testing.T, consul string, cut *atomic.Int64) string {
 		if conn, _, err := w.(http.Hijacker).Hijack(); err == nil {
 			conn.Close()
 		}
+	})
+}
+
+// newWay is an address that leads to Consul by pass, which is told whether a
+// request is a publication.
+func newWay(t *testing.T, consul string, pass func(w http.ResponseWriter, r *http.Request, publishes bool, real http.Handler)) string {
+	t.Helper()
+	real := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: consul})
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	real.Transport = transport
+	real.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		pass(w, r, bytes.Contains(body, []byte(`"check-session"`)) && bytes.Contains(body, []byte(`/v1/head"`)), real)
 	}))
 	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
 	return server.Listener.Addr().String()

@@ -189,6 +189,7 @@ func TestHostileTree(t *testing.T) {
 				c.fetcher.stop(t, syscall.SIGTERM)
 			}
 			i := intruder{t, c}
+			_, shaken := shake(t, c, www)
 			test.damage(i)
 			n.unchanged(t, www, before)
 
@@ -198,6 +199,8 @@ func TestHostileTree(t *testing.T) {
 			}
 			i.holds(id, before)
 			c.asked(t, 1)
+			n.unchanged(t, www, before)
+			shaken()
 			c.authority.revoke(t, www)
 			c.hurry(t)
 			c.served(t, www, "revoked")

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+
+	"github.com/consul-ocsp/consul-ocsp/consul/consultest"
+	"github.com/consul-ocsp/consul-ocsp/plugin/record"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+)
+
+// Snapshots are restored, and the whole of Consul replaced, under an agent that
+// leads and one that delivers: what the leader had is published again, without a
+// request and unasked; no client ever sees an older staple, or none.
+func TestRestoredSnapshots(t *testing.T) {
+	t.Parallel()
+	clock := newOneAnswer(10 * time.Minute)
+	c := newCluster(t, newAuthority(t, testca.ResponderOptions{Now: clock.now}))
+	unled := save(t, c.consul)
+	c.startFetcher(t, "fetcher", "")
+	c.addNodes(t, 1, testca.IssueOptions{}, www)
+	c.served(t, www, "good")
+	n, i := c.nodes[0], intruder{t, c}
+	id, first := n.id(t, www), n.response(t, www)
+	older, foreign := save(t, c.consul), elsewhere(t, i, id)
+	clock.back.Store(0)
+	if out, code := consulOCSP(t, "fetch", "-force", "-config-file="+c.job); code != exitOK {
+		t.Fatalf("fetch -force ends with %d:\n%s", code, out)
+	}
+	n.replaced(t, www, first)
+	newest, asked := n.response(t, www), c.authority.requests.Load()
+	_, shaken := shake(t, c, www)
+
+	index := headIndex(t, c.consul)
+	for _, fault := range []struct {
+		name string
+		make func()
+	}{
+		{"an older snapshot", func() { restore(t, c.consul, older) }},
+		{"a snapshot from before the leader's session", func() { restore(t, c.consul, unled) }},
+		{"a foreign snapshot", func() { restore(t, c.consul, foreign) }},
+		{"another Consul", func() {
+			c.consul.Wipe()
+			c.consul.Restart()
+		}},
+	} {
+		fault.make()
+		eventually(t, "what was published before "+fault.name, func() error {
+			pair, _, err := c.consul.Client().KV().Get("consul-ocsp/v1/der/"+id, nil)
+			if err != nil || pair == nil || !bytes.Equal(pair.Value, newest) {
+				return fmt.Errorf("it is not published: %v", err)
+			}
+			return nil
+		})
+		n.unchanged(t, www, newest)
+	}
+	if now := headIndex(t, c.consul); now >= index {
+		t.Errorf("the index is %d, and was %d", now, index)
+	}
+	c.asked(t, asked)
+	shaken()
+	c.authority.revoke(t, www)
+	c.hurry(t)
+	c.served(t, www, "revoked")
+}
+
+func save(t *testing.T, s *consultest.Server) []byte {
+	t.Helper()
+	snapshot, _, err := s.Client().Snapshot().Save(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer snapshot.Close()
+	b, err := io.ReadAll(snapshot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// restore also puts the server's own node back into the catalog, as Consul does
+// itself within a minute: without it there is no session.
+func restore(t *testing.T, s *consultest.Server, snapshot []byte) {
+	t.Helper()
+	if err := s.Client().Snapshot().Restore(nil, bytes.NewReader(snapshot)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "registration", func() error {
+		_, err := s.Client().Catalog().Register(&api.CatalogRegistration{
+			Node: s.Node(), Address: "127.0.0.1",
+			Check: &api.AgentCheck{Node: s.Node(), CheckID: "serfHealth", Name: "Serf Health Status", Status: api.HealthPassing},
+		}, nil)
+		return err
+	})
+}
+
+// elsewhere is a snapshot of a cluster that has the response that is published
+// now, as of many generations later.
+func elsewhere(t *testing.T, i intruder, id string) []byte {
+	t.Helper()
+	other := intruder{t, &cluster{consul: consultest.Start(t)}}
+	meta, err := record.DecodeMeta(i.get("meta/" + id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other.put("meta/"+id, i.get("meta/"+id))
+	other.put("head", record.Head{Generation: 500, Nonce: record.NewNonce(), Before: record.NewNonce()}.Encode())
+	other.publish(id, i.get("der/"+id), meta.ThisUpdate)
+	return save(t, other.c.consul)
+}
+
+// headIndex is the index of the newest publication.
+func headIndex(t *testing.T, s *consultest.Server) uint64 {
+	t.Helper()
+	pair, _, err := s.Client().KV().Get("consul-ocsp/v1/head", nil)
+	if err != nil || pair == nil {
+		t.Fatalf("v1/head: %v, %v", pair, err)
+	}
+	return pair.ModifyIndex
+}
