@@ -24,7 +24,8 @@ type pending struct {
 	err           error
 }
 
-// mostDrafts is how many files are open at a time.
+// mostDrafts is how many responses are written together: so many files are open
+// then, and as many again where evidence is kept.
 const mostDrafts = 256
 
 // keep stores responses and returns once each of them is durable, was not
