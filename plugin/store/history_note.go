@@ -42,6 +42,7 @@ func (s *Store) Note(list []*Note) {
 	for some := range slices.Chunk(list, notesAtOnce) {
 		err := s.noting(func() {
 			together(len(some), runtime.GOMAXPROCS(0), func(i int) { some[i].write() })
+			keepNotes(some)
 			together(len(some), syncers, func(i int) { some[i].place(&s.folders) })
 		})
 		for _, n := range some {
@@ -104,14 +105,31 @@ func (n *Note) write() {
 	put(n.path()+".json", b)
 }
 
-// place makes what was written durable, and puts it into place.
+// keepNotes makes what was written durable, and drops what could not be.
+func keepNotes(notes []*Note) {
+	var all []*draft
+	for _, n := range notes {
+		all = append(all, n.drafts...)
+	}
+	errs := keepAll(all)
+	for _, n := range notes {
+		var durable []*draft
+		for _, d := range n.drafts {
+			if errs[0] == nil {
+				durable = append(durable, d)
+			}
+			n.Err = errors.Join(n.Err, errs[0])
+			errs = errs[1:]
+		}
+		n.drafts = durable
+	}
+}
+
+// place puts what is durable into its place.
 func (n *Note) place(f *foldersync.Folders) {
 	placed := false
 	for _, d := range n.drafts {
-		err := d.keep()
-		if err == nil {
-			err = d.place()
-		}
+		err := d.place()
 		n.Err = errors.Join(n.Err, err)
 		placed = placed || err == nil
 	}
