@@ -13,6 +13,7 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // patience is how long a test waits for what has to happen.
@@ -23,16 +24,10 @@ const patience = 30 * time.Second
 func newAgent(t *testing.T) (*Agent, *hclconfig.Config) {
 	t.Helper()
 	dir := t.TempDir()
-	ca, err := testca.Init(filepath.Join(dir, "ca"), testca.InitOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	pem := filepath.Join(dir, "www.pem")
-	if _, err := ca.Issue([]string{"www.example.test"}, testca.IssueOptions{File: pem}); err != nil {
-		t.Fatal(err)
-	}
+	ca := testcatest.Init(t, testca.InitOptions{})
+	issued := testcatest.Issue(t, ca, testca.IssueOptions{}, "www.example.test")
 	text := fmt.Sprintf("data_dir = %q\nlock_dir = %q\njob \"edge\" {\n  certificate \"www\" {\n    path = %q\n  }\n}\n",
-		filepath.Join(dir, "data"), filepath.Join(dir, "lock"), pem)
+		filepath.Join(dir, "data"), filepath.Join(dir, "lock"), issued.Path)
 	cfg, err := hclconfig.Parse([]hclconfig.File{{Name: "job.hcl", Source: []byte(text)}}, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -13,22 +13,17 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/status"
 	"github.com/consul-ocsp/consul-ocsp/plugin/store"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // TestAClockThatDisagreesShowsInStatus has a responder whose Date is an hour off:
 // its answer is taken, and the node that fetches says so.
 func TestAClockThatDisagreesShowsInStatus(t *testing.T) {
 	for fault, want := range map[string]string{"date-ahead": "ahead of our clock", "date-behind": "behind our clock", "": ""} {
-		ca, err := testca.Init(t.TempDir(), testca.InitOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		ca := testcatest.Init(t, testca.InitOptions{})
 		server := httptest.NewServer(ca.Responder(testca.ResponderOptions{Fault: fault}))
 		t.Cleanup(server.Close)
-		c, err := ca.Issue([]string{"www.example.com"}, testca.IssueOptions{Responders: []string{server.URL}})
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := testcatest.Issue(t, ca, testca.IssueOptions{Responders: []string{server.URL}}, "www.example.com")
 		data, err := store.Open(t.TempDir())
 		if err != nil {
 			t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/settings"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // hearingScene is a CA, and a holding that hears of its certificates.
@@ -26,20 +27,14 @@ type hearingScene struct {
 
 func newHearingScene(t *testing.T) *hearingScene {
 	t.Helper()
-	ca, err := testca.Init(t.TempDir(), testca.InitOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ca := testcatest.Init(t, testca.InitOptions{})
 	p := &settings.Settings{Config: &hclconfig.Config{}}
 	return &hearingScene{t: t, ca: ca, p: p, h: &holding{logger: hclog.NewNullLogger(), settings: p}}
 }
 
 func (s *hearingScene) issue(name string) (string, record.Certificate, *testca.Issued) {
 	s.t.Helper()
-	c, err := s.ca.Issue([]string{name + ".example.com"}, testca.IssueOptions{})
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	c := testcatest.Issue(s.t, s.ca, testca.IssueOptions{}, name+".example.com")
 	r := record.Certificate{Leaf: c.Leaf.Raw, Issuer: s.ca.Certificate().Raw, Job: "edge", Name: name}
 	return r.ID(), r, c
 }
@@ -98,10 +93,7 @@ func TestHearingOfWhatIsOursOrFalse(t *testing.T) {
 	s := newHearingScene(t)
 	id, ours, issued := s.issue("ours")
 	s.h.own = []inventory.Certificate{{ID: id, Job: "edge", Name: "mine", Leaf: issued.Leaf, Issuer: s.ca.Certificate()}}
-	other, err := testca.Init(t.TempDir(), testca.InitOptions{Name: "another CA"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := testcatest.Init(t, testca.InitOptions{Name: "another CA"})
 	badID, bad, _ := s.issue("bad")
 	bad.Issuer = other.Certificate().Raw
 	l := s.h.hear(s.p, "", func() {})

@@ -13,15 +13,13 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/store"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // A certificate that is gone is found by whatever people know of it, and where
 // several fit they are listed.
 func TestFindHistory(t *testing.T) {
-	ca, err := testca.Init(filepath.Join(t.TempDir(), "ca"), testca.InitOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ca := testcatest.Init(t, testca.InitOptions{})
 	cfg := hclconfig.Default()
 	cfg.DataDir = t.TempDir()
 	data, err := store.Open(cfg.DataDir)
@@ -31,10 +29,7 @@ func TestFindHistory(t *testing.T) {
 	data.SetHistory(store.History{Keep: func(string) int { return 5 }, Kept: func(record.Staple, error) {}})
 	var ids, serials []string
 	for _, name := range []string{"www.example.com", "www.example.com", "shop.example.com"} {
-		issued, err := ca.Issue([]string{name}, testca.IssueOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		issued := testcatest.Issue(t, ca, testca.IssueOptions{}, name)
 		id, der := staple.ID(issued.Leaf), []byte(name)
 		ids, serials = append(ids, id), append(serials, serialOf(issued.Leaf))
 		st := record.Staple{ID: id, DER: der, Meta: record.Meta{SHA256: record.Checksum(der), Status: "good", ThisUpdate: keptNoon}}

@@ -3,7 +3,6 @@ package plugin
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -18,21 +17,16 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/ration"
 	"github.com/consul-ocsp/consul-ocsp/plugin/settings"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // The fetcher and the writer know of a certificate in a file all that is asked of
 // it later: an inventory keeps little of it.
 func TestHoldingKnowsItsCertificates(t *testing.T) {
 	t.Parallel()
-	ca, err := testca.Init(filepath.Join(t.TempDir(), "ca"), testca.InitOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ca := testcatest.Init(t, testca.InitOptions{})
 	names, urls := []string{"www.example.test", "shop.example.test"}, []string{"http://ocsp.example.test"}
-	issued, err := ca.Issue(names, testca.IssueOptions{MustStaple: true, Responders: urls})
-	if err != nil {
-		t.Fatal(err)
-	}
+	issued := testcatest.Issue(t, ca, testca.IssueOptions{MustStaple: true, Responders: urls}, names...)
 	found, problems := inventory.Read([]inventory.Source{{Job: "edge", Certificates: []inventory.Single{{Name: "www", Path: issued.Path}}}})
 	if len(found) != 1 || len(problems) > 0 {
 		t.Fatal(found, problems)

@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"plugin/ration":              {},
 	"plugin/listener":            {},
 	"plugin/testca":              {},
+	"plugin/testca/testcatest":   {"plugin/testca"},
 	"hclconfig":                  {},
 	"consul/consultest":          {},
 	"plugin/responder":           {"plugin/staple"},
@@ -57,8 +58,8 @@ var mayImport = map[string][]string{
 
 // mayNot are the exceptions to a star.
 var mayNot = map[string][]string{
-	"plugin":          {"plugin/testca"},
-	"cmd/consul-ocsp": {"plugin/fetcher", "plugin/writer", "plugin/inventory"},
+	"plugin":          {"plugin/testca", "plugin/testca/testcatest"},
+	"cmd/consul-ocsp": {"plugin/testca/testcatest", "plugin/fetcher", "plugin/writer", "plugin/inventory"},
 }
 
 func TestImports(t *testing.T) {

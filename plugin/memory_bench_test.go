@@ -1,7 +1,6 @@
 package plugin
 
 import (
-	"fmt"
 	"runtime"
 	"testing"
 
@@ -14,30 +13,23 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/settings"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // BenchmarkAnnouncedMemory shows what a leader holds for each announced certificate before its first fetch: what it was
 // told, what it made of it, and the fetcher's part.
 func BenchmarkAnnouncedMemory(b *testing.B) {
 	const n = 5000
-	ca, err := testca.Init(b.TempDir(), testca.InitOptions{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	names := make([]string, n)
-	for i := range names {
-		names[i] = fmt.Sprintf("c%d.example.com", i)
-	}
-	issued, err := ca.IssueMany(names, testca.IssueOptions{Responders: []string{"http://ocsp.example.com"}})
-	if err != nil {
-		b.Fatal(err)
-	}
+	ca := testcatest.Init(b, testca.InitOptions{})
+	issued := testcatest.IssueMany(b, ca, testca.IssueOptions{Responders: []string{"http://ocsp.example.com"}}, n, "c%d.example.com")
 	encoded := map[string][]byte{}
 	for _, c := range issued {
 		r := record.Certificate{Leaf: c.Leaf.Raw, Issuer: ca.Certificate().Raw, Names: []string{c.Name}, Job: "edge", Name: c.Name}
-		if encoded[staple.ID(c.Leaf)], err = r.Encode(); err != nil {
+		text, err := r.Encode()
+		if err != nil {
 			b.Fatal(err)
 		}
+		encoded[staple.ID(c.Leaf)] = text
 	}
 	issued = nil
 	before := heap()

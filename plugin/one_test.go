@@ -14,21 +14,14 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // www is a certificate for www.example.test, with the CA that issued it.
 func www(t *testing.T) (*testca.CA, *testca.Issued) {
 	t.Helper()
-	dir := t.TempDir()
-	ca, err := testca.Init(filepath.Join(dir, "ca"), testca.InitOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	issued, err := ca.Issue([]string{"www.example.test"}, testca.IssueOptions{File: filepath.Join(dir, "www.pem")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ca, issued
+	ca := testcatest.Init(t, testca.InitOptions{})
+	return ca, testcatest.Issue(t, ca, testca.IssueOptions{}, "www.example.test")
 }
 
 // The one rule for which of two responses stays holds for a file that is named
@@ -37,10 +30,7 @@ func TestWriteOneKeepsWhatStands(t *testing.T) {
 	ca, issued := www(t)
 	now := time.Now().Truncate(time.Second)
 	response := func(status int, age time.Duration) *staple.Facts {
-		der, err := ca.Respond(testca.Answer{Status: status, Serial: issued.Serial, ThisUpdate: now.Add(-age), NextUpdate: now.Add(time.Hour)})
-		if err != nil {
-			t.Fatal(err)
-		}
+		der := testcatest.Respond(t, ca, testca.Answer{Status: status, Serial: issued.Serial, ThisUpdate: now.Add(-age), NextUpdate: now.Add(time.Hour)})
 		facts, err := staple.Verify(der, issued.Leaf, ca.Certificate(), staple.Options{Now: now})
 		if err != nil {
 			t.Fatal(err)
@@ -80,11 +70,7 @@ func TestFetchCertificateAsksPastCaches(t *testing.T) {
 	ca, issued := www(t)
 	now := time.Now().Truncate(time.Second)
 	respond := func(age, left time.Duration) []byte {
-		der, err := ca.Respond(testca.Answer{Serial: issued.Serial, ThisUpdate: now.Add(-age), NextUpdate: now.Add(left)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return der
+		return testcatest.Respond(t, ca, testca.Answer{Serial: issued.Serial, ThisUpdate: now.Add(-age), NextUpdate: now.Add(left)})
 	}
 	fresh, ended, older := respond(0, time.Hour), respond(2*time.Hour, -time.Hour), respond(time.Hour, time.Hour/2)
 	held := respond(40*time.Minute, 20*time.Minute)

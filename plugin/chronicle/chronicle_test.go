@@ -10,6 +10,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/store"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // What can't be noted now is noted later, with the times that it had.
@@ -53,18 +54,9 @@ func TestChronicleNotesLater(t *testing.T) {
 // Whoever can write to Consul can name another issuer there for a certificate: that
 // is not kept, and the right one is when it comes.
 func TestChronicleKeepsTheRightIssuer(t *testing.T) {
-	right, err := testca.Init(t.TempDir(), testca.InitOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	wrong, err := testca.Init(t.TempDir(), testca.InitOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	www, err := right.Issue([]string{"www.example.com"}, testca.IssueOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	right := testcatest.Init(t, testca.InitOptions{})
+	wrong := testcatest.Init(t, testca.InitOptions{})
+	www := testcatest.Issue(t, right, testca.IssueOptions{}, "www.example.com")
 	cert := record.Certificate{Leaf: www.Leaf.Raw, Issuer: right.Certificate().Raw, Job: "edge", Name: "www"}
 	id := cert.ID()
 	w, _, _ := newWitness(t, 1)

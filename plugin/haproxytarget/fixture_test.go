@@ -2,7 +2,6 @@ package haproxytarget
 
 import (
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
 )
 
@@ -23,16 +23,8 @@ type rehearsal struct {
 
 func rehearse(t *testing.T) rehearsal {
 	t.Helper()
-	dir := t.TempDir()
-	ca, err := testca.Init(filepath.Join(dir, "ca"), testca.InitOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	issued, err := ca.Issue([]string{"www.example.test"}, testca.IssueOptions{File: filepath.Join(dir, "www.pem")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rehearsal{ca, issued}
+	ca := testcatest.Init(t, testca.InitOptions{})
+	return rehearsal{ca, testcatest.Issue(t, ca, testca.IssueOptions{}, "www.example.test")}
 }
 
 // staple is a good response of this age, and in the file where there is one.
@@ -44,10 +36,7 @@ func (r rehearsal) staple(t *testing.T, age time.Duration, file string) writer.S
 func (r rehearsal) answer(t *testing.T, status int, age time.Duration, file string) writer.Staple {
 	t.Helper()
 	now := time.Now().Truncate(time.Second)
-	der, err := r.ca.Respond(testca.Answer{Status: status, Serial: r.issued.Serial, ThisUpdate: now.Add(-age), NextUpdate: now.Add(time.Hour)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	der := testcatest.Respond(t, r.ca, testca.Answer{Status: status, Serial: r.issued.Serial, ThisUpdate: now.Add(-age), NextUpdate: now.Add(time.Hour)})
 	facts, err := staple.Verify(der, r.issued.Leaf, r.ca.Certificate(), staple.Options{Now: now})
 	if err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/store"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/writer"
 )
 
@@ -56,10 +57,7 @@ func TestHAProxyStartsBesideWhatHasEnded(t *testing.T) {
 		}
 		h.Stop()
 		now := time.Now()
-		ended, err := r.ca.Respond(testca.Answer{Status: ocsp.Good, Serial: r.issued.Serial, ThisUpdate: now.Add(-3 * time.Hour), NextUpdate: now.Add(-2 * time.Hour)})
-		if err != nil {
-			t.Fatal(err)
-		}
+		ended := testcatest.Respond(t, r.ca, testca.Answer{Status: ocsp.Good, Serial: r.issued.Serial, ThisUpdate: now.Add(-3 * time.Hour), NextUpdate: now.Add(-2 * time.Hour)})
 		if err := os.WriteFile(file, ended, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -91,15 +89,9 @@ func TestHAProxyStartsBesideWhatHasEnded(t *testing.T) {
 // not know: up to 3.4 it would not start. Nor does a file that a killed agent left
 // half-written in a folder of certificates keep it from starting.
 func TestHAProxyStartsBesideWhatIsNew(t *testing.T) {
-	ca, err := testca.Init(t.TempDir(), testca.InitOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ca := testcatest.Init(t, testca.InitOptions{})
 	folder := t.TempDir()
-	issued, err := ca.Issue([]string{"www.example.test"}, testca.IssueOptions{File: filepath.Join(folder, "www.pem"), OmitIssuer: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	issued := testcatest.Issue(t, ca, testca.IssueOptions{File: filepath.Join(folder, "www.pem"), OmitIssuer: true}, "www.example.test")
 	r := rehearsal{ca, issued}
 	h := haproxytest.Start(t, haproxytest.Options{Certs: []string{folder + "/"}})
 	h.Stop()

@@ -17,6 +17,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/store"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // behindURL is a certificate whose file lacks its issuer, and the server that gives what its URLs name: body, then the
@@ -40,20 +41,10 @@ func newBehindURL(t *testing.T) *behindURL {
 		_, _ = w.Write(b.issuer.Raw)
 	}))
 	t.Cleanup(b.server.Close)
-	ca, err := testca.Init(t.TempDir(), testca.InitOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	other, err := testca.Init(t.TempDir(), testca.InitOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	issued, err := ca.Issue([]string{"www.example.com"}, testca.IssueOptions{
-		OmitIssuer: true, IssuerURLs: []string{b.server.URL + "/first", b.server.URL + "/second"},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ca := testcatest.Init(t, testca.InitOptions{})
+	other := testcatest.Init(t, testca.InitOptions{})
+	urls := []string{b.server.URL + "/first", b.server.URL + "/second"}
+	issued := testcatest.Issue(t, ca, testca.IssueOptions{OmitIssuer: true, IssuerURLs: urls}, "www.example.com")
 	b.leaf, b.issuer, b.impostor = issued.Leaf, ca.Certificate(), other.Certificate()
 	if !bytes.Equal(b.issuer.RawSubject, b.impostor.RawSubject) {
 		t.Fatal("the two CAs have different names")

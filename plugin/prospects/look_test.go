@@ -9,26 +9,17 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/hclconfig"
 	"github.com/consul-ocsp/consul-ocsp/plugin/settings"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // What would hurt is said at the certificate that it hurts, and a server that does
 // not run hurts nobody.
 func TestLook(t *testing.T) {
-	dir := t.TempDir()
-	ca, err := testca.Init(filepath.Join(dir, "ca"), testca.InitOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	certs := filepath.Join(dir, "certs")
-	if err := os.Mkdir(certs, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	ca, certs := testcatest.Init(t, testca.InitOptions{}), t.TempDir()
 	issue := func(name string, o testca.IssueOptions) {
 		t.Helper()
 		o.File, o.Responders = filepath.Join(certs, name), []string{"http://ocsp.example.test"}
-		if _, err := ca.Issue([]string{"www.example.test"}, o); err != nil {
-			t.Fatal(err)
-		}
+		testcatest.Issue(t, ca, o, "www.example.test")
 	}
 	issue("alone", testca.IssueOptions{OmitIssuer: true})
 	issue("key-there", testca.IssueOptions{})
@@ -40,7 +31,7 @@ func TestLook(t *testing.T) {
 	cfg.LockDir, cfg.DataDir = t.TempDir(), t.TempDir()
 	cfg.Jobs = []hclconfig.Job{{
 		Name: "edge", WriteFiles: true, Globs: []hclconfig.Certificates{{Paths: []string{certs}}},
-		HAProxy: []hclconfig.DeliverHAProxy{{Socket: filepath.Join(dir, "none.sock"), Method: "auto"}},
+		HAProxy: []hclconfig.DeliverHAProxy{{Socket: filepath.Join(t.TempDir(), "none.sock"), Method: "auto"}},
 		Exec:    []hclconfig.DeliverExec{{Command: []string{"false"}}},
 	}}
 	mapped, err := settings.New(cfg, nil)

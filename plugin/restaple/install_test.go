@@ -13,6 +13,7 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy/haproxytest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // onWords calls do when what is written has these words.
@@ -31,15 +32,8 @@ func (o onWords) Write(b []byte) (int, error) {
 // A run that is interrupted says so, wherever it was: nothing that was not written,
 // or that HAProxy was not told, is a success.
 func TestInterrupted(t *testing.T) {
-	dir := t.TempDir()
-	ca, err := testca.Init(filepath.Join(dir, "ca"), testca.InitOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	issued, err := ca.Issue([]string{"www.example.test"}, testca.IssueOptions{File: filepath.Join(dir, "www.pem")})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ca := testcatest.Init(t, testca.InitOptions{})
+	issued := testcatest.Issue(t, ca, testca.IssueOptions{}, "www.example.test")
 	responder := httptest.NewServer(ca.Responder(testca.ResponderOptions{}))
 	defer responder.Close()
 	h := haproxytest.Start(t, haproxytest.Options{Certs: []string{issued.Path}})

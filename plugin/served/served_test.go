@@ -1,30 +1,22 @@
 package served
 
 import (
-	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // What HAProxy serves is in a file of a job, or somebody is told why it is not:
 // the file has changed, no job names it, or nobody can look.
 func TestCompare(t *testing.T) {
-	dir := t.TempDir()
-	ca, err := testca.Init(filepath.Join(dir, "ca"), testca.InitOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ca := testcatest.Init(t, testca.InitOptions{})
 	read := func(name string, o testca.IssueOptions) inventory.Certificate {
 		t.Helper()
-		o.File = filepath.Join(dir, name+".pem")
-		if _, err := ca.Issue([]string{name + ".example.test"}, o); err != nil {
-			t.Fatal(err)
-		}
-		c, err := inventory.ReadFile(o.File)
+		c, err := inventory.ReadFile(testcatest.Issue(t, ca, o, name+".example.test").Path)
 		if err != nil {
 			t.Fatal(err)
 		}

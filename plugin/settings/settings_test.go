@@ -15,19 +15,14 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/issuer"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // A fetch block's proxy is the one through which issuers are downloaded too.
 func TestIssuersAreDownloadedThroughTheProxy(t *testing.T) {
 	const url = "http://aia.example.com/ca.crt"
-	root, err := testca.Init(t.TempDir(), testca.InitOptions{Name: "root"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	below, err := testca.Init(t.TempDir(), testca.InitOptions{Name: "below", Parent: root, IssuerURLs: []string{url}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	root := testcatest.Init(t, testca.InitOptions{Name: "root"})
+	below := testcatest.Init(t, testca.InitOptions{Name: "below", Parent: root, IssuerURLs: []string{url}})
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.RequestURI != url {
 			t.Errorf("the proxy was asked for %s", r.RequestURI)
@@ -54,10 +49,7 @@ func TestIssuersAreDownloadedThroughTheProxy(t *testing.T) {
 
 // What a fetch block says reaches the fetcher, all of it.
 func TestAFetchBlockReachesTheFetcher(t *testing.T) {
-	ca, err := testca.Init(t.TempDir(), testca.InitOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ca := testcatest.Init(t, testca.InitOptions{})
 	file := filepath.Join(ca.Dir(), "ca.pem")
 	f, err := newFetch(hclconfig.Fetch{
 		MinDelay: time.Minute, MaxDelay: 2 * time.Minute, Timeout: time.Second, Proxy: "127.0.0.1:3128",
@@ -89,10 +81,7 @@ func TestAFetchBlockReachesTheFetcher(t *testing.T) {
 
 // Other trusted issuers make all be judged again; nothing else does.
 func TestSettingsJudgeAlike(t *testing.T) {
-	ca, err := testca.Init(t.TempDir(), testca.InitOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ca := testcatest.Init(t, testca.InitOptions{})
 	trusting := Fetch{TrustedIssuers: []*x509.Certificate{ca.Certificate()}}
 	with := func(change func(s *Settings)) *Settings {
 		s := &Settings{Config: &hclconfig.Config{}, jobs: map[string]Fetch{"edge": {}}}

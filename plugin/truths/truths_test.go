@@ -2,7 +2,6 @@ package truths
 
 import (
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -14,31 +13,18 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/inventory"
 	"github.com/consul-ocsp/consul-ocsp/plugin/settings"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // Each place is asked itself, and what it has is called by its name only where it
 // verifies.
 func TestPlacesHaveTheirOwnWord(t *testing.T) {
-	dir := t.TempDir()
-	ca, err := testca.Init(filepath.Join(dir, "ca"), testca.InitOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	www, err := ca.Issue([]string{"www.example.test"}, testca.IssueOptions{File: filepath.Join(dir, "www.pem")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	other, err := ca.Issue([]string{"other.example.test"}, testca.IssueOptions{File: filepath.Join(dir, "other.pem")})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ca := testcatest.Init(t, testca.InitOptions{})
+	www := testcatest.Issue(t, ca, testca.IssueOptions{}, "www.example.test")
+	other := testcatest.Issue(t, ca, testca.IssueOptions{}, "other.example.test")
 	respond := func(status int, of *testca.Issued) []byte {
 		t.Helper()
-		der, err := ca.Respond(testca.Answer{Status: status, Serial: of.Serial, NextUpdate: time.Now().Add(time.Hour)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return der
+		return testcatest.Respond(t, ca, testca.Answer{Status: status, Serial: of.Serial, NextUpdate: time.Now().Add(time.Hour)})
 	}
 	file := www.Path + ".ocsp"
 	if err := os.WriteFile(file, respond(ocsp.Good, www), 0o644); err != nil {
