@@ -9,28 +9,17 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 func TestAnnouncedCertificates(t *testing.T) {
 	s := newScene(t)
 	a := s.target("a")
 	ended := s.issue("ended", testca.IssueOptions{NotAfter: time.Now().Add(-time.Hour)})
-	other, err := testca.Init(t.TempDir(), testca.InitOptions{Name: "another CA"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	twin, err := testca.Init(t.TempDir(), testca.InitOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	below, err := testca.Init(t.TempDir(), testca.InitOptions{Name: "CA below", Parent: s.ca})
-	if err != nil {
-		t.Fatal(err)
-	}
-	deep, err := below.Issue([]string{"deep.example.com"}, testca.IssueOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := testcatest.Init(t, testca.InitOptions{Name: "another CA"})
+	twin := testcatest.Init(t, testca.InitOptions{})
+	below := testcatest.Init(t, testca.InitOptions{Name: "CA below", Parent: s.ca})
+	deep := testcatest.Issue(t, below, testca.IssueOptions{}, "deep.example.com")
 	root, mid := s.ca.Certificate(), below.Certificate()
 	for _, c := range []struct {
 		name         string
@@ -67,14 +56,8 @@ func TestAnnouncedCertificates(t *testing.T) {
 }
 
 func FuzzAnnounced(f *testing.F) {
-	ca, err := testca.Init(f.TempDir(), testca.InitOptions{})
-	if err != nil {
-		f.Fatal(err)
-	}
-	c, err := ca.Issue([]string{"a.example.com"}, testca.IssueOptions{})
-	if err != nil {
-		f.Fatal(err)
-	}
+	ca := testcatest.Init(f, testca.InitOptions{})
+	c := testcatest.Issue(f, ca, testca.IssueOptions{}, "a.example.com")
 	f.Add(c.Leaf.Raw, ca.Certificate().Raw)
 	f.Add([]byte{}, []byte{0x30})
 	f.Fuzz(func(t *testing.T, leaf, issuer []byte) {

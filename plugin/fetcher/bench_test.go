@@ -1,7 +1,6 @@
 package fetcher
 
 import (
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -11,15 +10,13 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // BenchmarkPass fetches, verifies and hands on 500 certificates over HTTP. The
 // responder shares the machine; it signs once for each certificate.
 func BenchmarkPass(b *testing.B) {
-	ca, err := testca.Init(b.TempDir(), testca.InitOptions{})
-	if err != nil {
-		b.Fatal(err)
-	}
+	ca := testcatest.Init(b, testca.InitOptions{})
 	var signed sync.Map // by path
 	signing := ca.Responder(testca.ResponderOptions{Validity: 24 * time.Hour})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -34,14 +31,7 @@ func BenchmarkPass(b *testing.B) {
 	defer server.Close()
 	client := responder.New(responder.Config{})
 	defer client.Close()
-	var names []string
-	for i := range 500 {
-		names = append(names, fmt.Sprintf("c%d.example.com", i))
-	}
-	issued, err := ca.IssueMany(names, testca.IssueOptions{Responders: []string{server.URL}})
-	if err != nil {
-		b.Fatal(err)
-	}
+	issued := testcatest.IssueMany(b, ca, testca.IssueOptions{Responders: []string{server.URL}}, 500, "c%d.example.com")
 	var targets []Target
 	for _, c := range issued {
 		targets = append(targets, Target{ID: staple.ID(c.Leaf), Leaf: c.Leaf, Issuer: ca.Certificate(), Name: c.Name,

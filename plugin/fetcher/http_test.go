@@ -12,6 +12,7 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // realScene asks over HTTP.
@@ -149,10 +150,7 @@ func TestASlowSecondURLDelaysNoOther(t *testing.T) {
 
 func TestFaultsOverHTTPKeepWhatIsHeld(t *testing.T) {
 	s := realScene(t)
-	other, err := testca.Init(t.TempDir(), testca.InitOptions{Name: "another CA"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := testcatest.Init(t, testca.InitOptions{Name: "another CA"})
 	html := func(status int) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(status)
@@ -215,10 +213,7 @@ func redirect(to string) http.HandlerFunc {
 
 func signed(t *testing.T, ca *testca.CA, a testca.Answer) http.HandlerFunc {
 	t.Helper()
-	der, err := ca.Respond(a)
-	if err != nil {
-		t.Fatal(err)
-	}
+	der := testcatest.Respond(t, ca, a)
 	return func(w http.ResponseWriter, _ *http.Request) { w.Write(der) }
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // memory is a Store and a Publisher that can be made to fail.
@@ -133,10 +134,7 @@ type scene struct {
 
 func newScene(t *testing.T) *scene {
 	t.Helper()
-	ca, err := testca.Init(t.TempDir(), testca.InitOptions{NotBefore: time.Now().AddDate(-1, 0, 0)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ca := testcatest.Init(t, testca.InitOptions{NotBefore: time.Now().AddDate(-1, 0, 0)})
 	s := &scene{t: t, ca: ca, memory: newMemory(), answers: map[string]func(responder.Request) (*responder.Answer, error){}}
 	s.f = New(Config{Store: s.memory, Publisher: s.memory, Gather: time.Second})
 	s.f.ask = s.exchange
@@ -213,25 +211,14 @@ func (s *scene) issue(name string, o testca.IssueOptions) Target {
 	if o.NotBefore.IsZero() {
 		o.NotBefore = time.Now().AddDate(0, 0, -7)
 	}
-	c, err := s.ca.Issue([]string{name + ".example.com"}, o)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return s.of(c, name)
+	return s.of(testcatest.Issue(s.t, s.ca, o, name+".example.com"), name)
 }
 
 // targets are n new certificates with one responder: each alone would have the
 // CA write its index.
 func (s *scene) targets(n int, url string) (list []Target) {
 	s.t.Helper()
-	names := make([]string, n)
-	for i := range names {
-		names[i] = fmt.Sprintf("c%03d.example.com", i)
-	}
-	all, err := s.ca.IssueMany(names, testca.IssueOptions{Responders: []string{url}, NotBefore: time.Now().AddDate(0, 0, -7)})
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	all := testcatest.IssueMany(s.t, s.ca, testca.IssueOptions{Responders: []string{url}, NotBefore: time.Now().AddDate(0, 0, -7)}, n, "c%03d.example.com")
 	for i, c := range all {
 		list = append(list, s.of(c, fmt.Sprintf("c%03d", i)))
 	}
@@ -249,10 +236,7 @@ func (s *scene) of(c *testca.Issued, name string) Target {
 func (s *scene) store(t Target, a testca.Answer) record.Staple {
 	s.t.Helper()
 	a.Serial = t.Leaf.SerialNumber
-	der, err := s.ca.Respond(a)
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	der := testcatest.Respond(s.t, s.ca, a)
 	f, err := staple.Verify(der, t.Leaf, t.Issuer, staple.Options{Now: a.ThisUpdate})
 	if err != nil {
 		s.t.Fatal(err)

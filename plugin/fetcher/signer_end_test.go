@@ -13,6 +13,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/status"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // A response ends with the certificate of who signed it, whatever nextUpdate
@@ -22,10 +23,7 @@ func TestASignersEndIsTheResponses(t *testing.T) {
 		s := newScene(t)
 		start := time.Now()
 		end := start.Add(40 * time.Minute)
-		delegate, err := s.ca.Issue([]string{"signer"}, testca.IssueOptions{Delegate: true, NotBefore: start.Add(-time.Hour), NotAfter: end})
-		if err != nil {
-			t.Fatal(err)
-		}
+		delegate := testcatest.Issue(t, s.ca, testca.IssueOptions{Delegate: true, NotBefore: start.Add(-time.Hour), NotAfter: end}, "signer")
 		a := s.target("www")
 		var mu sync.Mutex
 		var asked []time.Duration

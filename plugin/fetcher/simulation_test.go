@@ -22,6 +22,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 const (
@@ -108,14 +109,7 @@ func newWorld(t *testing.T, certificates int) *world {
 		{"c-down", []string{down}, certificates/2 - shortLived}, {"c-up", []string{up}, certificates/2 - shortLived},
 		{"path", []string{down, up}, shortLived}, {"none", []string{down}, shortLived},
 	} {
-		var names []string
-		for i := range group.count {
-			names = append(names, fmt.Sprintf("%s%03d.example.com", group.name, i))
-		}
-		issued, err := w.ca.IssueMany(names, testca.IssueOptions{Responders: group.urls, NotBefore: w.start.Add(-day)})
-		if err != nil {
-			t.Fatal(err)
-		}
+		issued := testcatest.IssueMany(t, w.ca, testca.IssueOptions{Responders: group.urls, NotBefore: w.start.Add(-day)}, group.count, group.name+"%03d.example.com")
 		for _, c := range issued {
 			id := staple.ID(c.Leaf)
 			pair, err := staple.Prove(c.Leaf, w.ca.Certificate())

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/base64"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -24,6 +23,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/store"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // rounds is how often each is measured; medians count.
@@ -63,11 +63,7 @@ type fleet struct {
 
 func newFleet(b *testing.B, n int, delay time.Duration) *fleet {
 	b.Helper()
-	dir := b.TempDir()
-	ca, err := testca.Init(dir, testca.InitOptions{})
-	if err != nil {
-		b.Fatal(err)
-	}
+	ca := testcatest.Init(b, testca.InitOptions{})
 	signing := ca.Responder(testca.ResponderOptions{Validity: 24 * time.Hour})
 	signed := map[string][]byte{} // by the path of a GET
 	a := &asked{}
@@ -86,15 +82,8 @@ func newFleet(b *testing.B, n int, delay time.Duration) *fleet {
 		a.end()
 	}))
 	b.Cleanup(server.Close)
-	names := make([]string, n)
-	for i := range names {
-		names[i] = fmt.Sprintf("c%d.example.com", i)
-	}
-	issued, err := ca.IssueMany(names, testca.IssueOptions{Responders: []string{server.URL}})
-	if err != nil {
-		b.Fatal(err)
-	}
-	f := &fleet{b: b, issuer: ca.Certificate(), issued: issued, caFile: filepath.Join(dir, "ca.pem"), asked: a, client: responder.New(responder.Config{})}
+	issued := testcatest.IssueMany(b, ca, testca.IssueOptions{Responders: []string{server.URL}}, n, "c%d.example.com")
+	f := &fleet{b: b, issuer: ca.Certificate(), issued: issued, caFile: filepath.Join(ca.Dir(), "ca.pem"), asked: a, client: responder.New(responder.Config{})}
 	b.Cleanup(f.client.Close)
 	for _, c := range issued {
 		// A leader proves who issued a certificate when it is announced.

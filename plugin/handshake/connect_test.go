@@ -13,6 +13,7 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // server is a TLS server with these certificates; it ends with the test.
@@ -39,22 +40,10 @@ func server(t *testing.T, certificates ...tls.Certificate) string {
 	return l.Addr().String()
 }
 
-func newCA(t *testing.T, o testca.InitOptions) *testca.CA {
-	t.Helper()
-	ca, err := testca.Init(t.TempDir(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ca
-}
-
 // issue is a certificate with this staple.
 func issue(t *testing.T, ca *testca.CA, key testca.KeyType, answer func(*testca.Issued) []byte) (tls.Certificate, *testca.Issued) {
 	t.Helper()
-	i, err := ca.Issue([]string{"www.example.test"}, testca.IssueOptions{Key: key, MustStaple: true, File: t.TempDir() + "/leaf.pem"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	i := testcatest.Issue(t, ca, testca.IssueOptions{Key: key, MustStaple: true}, "www.example.test")
 	c := tls.Certificate{Certificate: [][]byte{i.Leaf.Raw, ca.Certificate().Raw}, PrivateKey: i.Key}
 	if answer != nil {
 		c.OCSPStaple = answer(i)
@@ -65,16 +54,12 @@ func issue(t *testing.T, ca *testca.CA, key testca.KeyType, answer func(*testca.
 func respond(t *testing.T, ca *testca.CA, status int) func(*testca.Issued) []byte {
 	return func(i *testca.Issued) []byte {
 		now := time.Now()
-		der, err := ca.Respond(testca.Answer{Status: status, Serial: i.Serial, ThisUpdate: now.Add(-time.Minute), NextUpdate: now.Add(time.Hour)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return der
+		return testcatest.Respond(t, ca, testca.Answer{Status: status, Serial: i.Serial, ThisUpdate: now.Add(-time.Minute), NextUpdate: now.Add(time.Hour)})
 	}
 }
 
 func TestConnect(t *testing.T) {
-	ca, other := newCA(t, testca.InitOptions{}), newCA(t, testca.InitOptions{})
+	ca, other := testcatest.Init(t, testca.InitOptions{}), testcatest.Init(t, testca.InitOptions{})
 	for _, c := range []struct {
 		name   string
 		answer func(*testca.Issued) []byte
@@ -106,7 +91,7 @@ func TestConnect(t *testing.T) {
 }
 
 func TestKeyTypeChoosesTheCertificate(t *testing.T) {
-	ca := newCA(t, testca.InitOptions{})
+	ca := testcatest.Init(t, testca.InitOptions{})
 	first, _ := issue(t, ca, testca.ECDSA, respond(t, ca, ocsp.Good))
 	second, rsa := issue(t, ca, testca.RSA, respond(t, ca, ocsp.Good))
 	address := server(t, first, second)
@@ -120,7 +105,7 @@ func TestKeyTypeChoosesTheCertificate(t *testing.T) {
 }
 
 func TestRootsDecideAboutTheChain(t *testing.T) {
-	ca, other := newCA(t, testca.InitOptions{}), newCA(t, testca.InitOptions{})
+	ca, other := testcatest.Init(t, testca.InitOptions{}), testcatest.Init(t, testca.InitOptions{})
 	certificate, _ := issue(t, ca, testca.ECDSA, respond(t, ca, ocsp.Good))
 	certificate.Certificate = certificate.Certificate[:1] // the issuer is the client's to know
 	address := server(t, certificate)

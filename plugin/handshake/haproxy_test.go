@@ -10,18 +10,16 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy/haproxytest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // A real HAProxy with a certificate of each key type for one name: each has a
 // staple of its own, and a certificate without a response has none.
 func TestHAProxy(t *testing.T) {
-	ca := newCA(t, testca.InitOptions{})
+	ca := testcatest.Init(t, testca.InitOptions{})
 	dir := t.TempDir()
 	put := func(name, file string, key testca.KeyType, answer func(*testca.Issued) []byte) *testca.Issued {
-		issued, err := ca.Issue([]string{name}, testca.IssueOptions{Key: key, File: filepath.Join(dir, file)})
-		if err != nil {
-			t.Fatal(err)
-		}
+		issued := testcatest.Issue(t, ca, testca.IssueOptions{Key: key, File: filepath.Join(dir, file)}, name)
 		if answer != nil {
 			if err := os.WriteFile(issued.Path+".ocsp", answer(issued), 0o600); err != nil {
 				t.Fatal(err)

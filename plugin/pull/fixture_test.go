@@ -2,7 +2,6 @@ package pull_test
 
 import (
 	"context"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // world is a CA, and somebody who answers for its certificates.
@@ -23,10 +23,7 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	ca, err := testca.Init(filepath.Join(t.TempDir(), "ca"), testca.InitOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ca := testcatest.Init(t, testca.InitOptions{})
 	w := &world{t: t, ca: ca, now: time.Now().UTC().Truncate(time.Second)}
 	w.answerer = pull.New(pull.Config{Now: func() time.Time { return w.now }})
 	return w
@@ -35,10 +32,7 @@ func newWorld(t testing.TB) *world {
 // issue makes a certificate that is answered for.
 func (w *world) issue(name string) *testca.Issued {
 	w.t.Helper()
-	cert, err := w.ca.Issue([]string{name}, testca.IssueOptions{})
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	cert := testcatest.Issue(w.t, w.ca, testca.IssueOptions{}, name)
 	w.list = append(w.list, pull.Certificate{ID: staple.ID(cert.Leaf), Pair: staple.NewPair(cert.Leaf, w.ca.Certificate())})
 	w.answerer.Set(w.list)
 	return cert
@@ -48,10 +42,7 @@ func (w *world) issue(name string) *testca.Issued {
 func (w *world) stored(cert *testca.Issued, a testca.Answer, age, life time.Duration) record.Staple {
 	w.t.Helper()
 	a.Serial, a.ThisUpdate, a.NextUpdate = cert.Serial, w.now.Add(-age), w.now.Add(life)
-	der, err := w.ca.Respond(a)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	der := testcatest.Respond(w.t, w.ca, a)
 	return record.Staple{ID: staple.ID(cert.Leaf), DER: der, Meta: record.Meta{
 		Format: record.Format, Status: "good", ThisUpdate: a.ThisUpdate, NextUpdate: a.NextUpdate, Until: a.NextUpdate,
 	}}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/pull"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // get asks by GET below a prefix.
@@ -83,10 +84,7 @@ func TestAnswers(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	w := newWorld(t)
 	cert := w.issue("www.example.test")
-	other, err := w.ca.Issue([]string{"other.example.test"}, testca.IssueOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := testcatest.Issue(t, w.ca, testca.IssueOptions{}, "other.example.test")
 	sha256, err := ocsp.CreateRequest(cert.Leaf, w.ca.Certificate(), &ocsp.RequestOptions{Hash: crypto.SHA256})
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // pki is a CA with two certificates.
@@ -23,18 +24,12 @@ type pki struct {
 
 func newPKI(t *testing.T) pki {
 	t.Helper()
-	ca, err := testca.Init(t.TempDir(), testca.InitOptions{})
-	if err != nil {
-		t.Fatal(err)
+	ca := testcatest.Init(t, testca.InitOptions{})
+	return pki{
+		ca: ca, now: time.Now().UTC().Truncate(time.Second),
+		www:   testcatest.Issue(t, ca, testca.IssueOptions{}, "www.example.com"),
+		other: testcatest.Issue(t, ca, testca.IssueOptions{}, "other.example.com"),
 	}
-	p := pki{ca: ca, now: time.Now().UTC().Truncate(time.Second)}
-	if p.www, err = ca.Issue([]string{"www.example.com"}, testca.IssueOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	if p.other, err = ca.Issue([]string{"other.example.com"}, testca.IssueOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	return p
 }
 
 // answer is a response about www that is this old and lives for a day.
@@ -44,11 +39,7 @@ func (p pki) answer(t *testing.T, age time.Duration, change func(*testca.Answer)
 	if change != nil {
 		change(&a)
 	}
-	der, err := p.ca.Respond(a)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return der
+	return testcatest.Respond(t, p.ca, a)
 }
 
 func (p pki) newest(ctx context.Context, sources ...Source) (*staple.Facts, error) {

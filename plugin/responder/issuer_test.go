@@ -9,13 +9,11 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 func TestIssuersInEveryForm(t *testing.T) {
-	ca, err := testca.Init(t.TempDir(), testca.InitOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ca := testcatest.Init(t, testca.InitOptions{})
 	der := ca.Certificate().Raw
 	p7, err := pkcs7.DegenerateCertificate(der)
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // own is the guard of a responder in the job file: loopback is within reach.
@@ -83,14 +84,8 @@ func failure(t *testing.T, err error, want responder.Reason) *responder.Failure 
 }
 
 func TestARealResponderIsAskedByGETAndByPOST(t *testing.T) {
-	ca, err := testca.Init(t.TempDir(), testca.InitOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := ca.Issue([]string{"www.example.com"}, testca.IssueOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ca := testcatest.Init(t, testca.InitOptions{})
+	cert := testcatest.Issue(t, ca, testca.IssueOptions{}, "www.example.com")
 	request, err := staple.NewRequest(cert.Leaf, ca.Certificate())
 	if err != nil {
 		t.Fatal(err)

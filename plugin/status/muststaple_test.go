@@ -8,15 +8,13 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // announcement is what a node says of a certificate that a CA made just now.
 func announcement(t *testing.T, ca *testca.CA, o testca.IssueOptions, name string) (id string, c record.Certificate) {
 	t.Helper()
-	issued, err := ca.Issue([]string{name + ".example.com"}, o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	issued := testcatest.Issue(t, ca, o, name+".example.com")
 	c = record.Certificate{Leaf: issued.Leaf.Raw, Issuer: ca.Certificate().Raw, Job: "edge", Name: name}
 	return c.ID(), c
 }
@@ -25,10 +23,7 @@ func announcement(t *testing.T, ca *testca.CA, o testca.IssueOptions, name strin
 // monitoring reads, also where it never had a response; and what was announced
 // and came to nothing is missing.
 func TestMustStapleComesFirst(t *testing.T) {
-	ca, err := testca.Init(t.TempDir(), testca.InitOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ca := testcatest.Init(t, testca.InitOptions{})
 	long := time.Now().Add(-2 * Patience)
 	s := &record.Snapshot{
 		Metas: map[string]record.Meta{},

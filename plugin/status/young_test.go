@@ -7,16 +7,14 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // A certificate that is as new as that warns: its first fetch may still be
 // running, and its CA may not know it yet. After a while it alarms, if it must be
 // stapled sooner than otherwise.
 func TestYoungCertificatesDoNotAlarm(t *testing.T) {
-	ca, err := testca.Init(t.TempDir(), testca.InitOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ca := testcatest.Init(t, testca.InitOptions{})
 	url := []string{"http://ocsp.example.net"}
 	const old = time.Hour
 	for _, c := range []struct {
@@ -70,10 +68,7 @@ func TestYoungCertificatesDoNotAlarm(t *testing.T) {
 
 // Without Consul, what is configured and came to nothing is missing.
 func TestLackingIsMissing(t *testing.T) {
-	ca, err := testca.Init(t.TempDir(), testca.InitOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ca := testcatest.Init(t, testca.InitOptions{})
 	id, c := announcement(t, ca, testca.IssueOptions{MustStaple: true}, "new")
 	r := FromStore(nil, nil, map[string]record.Certificate{id: c}, nil, time.Now())
 	if len(r.Staples) != 1 || r.Staples[0].State != Missing || r.Staples[0].Reason != waiting || !r.Staples[0].MustStaple || r.Staples[0].Name != "new" {
