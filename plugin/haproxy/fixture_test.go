@@ -18,6 +18,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy/haproxytest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // world is a CA with its certificates and what HAProxy is to staple for them.
@@ -29,20 +30,13 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	ca, err := testca.Init(filepath.Join(t.TempDir(), "ca"), testca.InitOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ca := testcatest.Init(t, testca.InitOptions{})
 	return &world{t: t, ca: ca, now: time.Now().Truncate(time.Second)}
 }
 
 func (w *world) issue(name string, o testca.IssueOptions) *testca.Issued {
 	w.t.Helper()
-	cert, err := w.ca.Issue([]string{name}, o)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return cert
+	return testcatest.Issue(w.t, w.ca, o, name)
 }
 
 // good is a response of thisUpdate age ago that lives for life from now.
@@ -53,10 +47,7 @@ func (w *world) good(cert *testca.Issued, age, life time.Duration) haproxy.Certi
 func (w *world) answer(cert *testca.Issued, a testca.Answer) haproxy.Certificate {
 	w.t.Helper()
 	a.Serial = cert.Serial
-	der, err := w.ca.Respond(a)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	der := testcatest.Respond(w.t, w.ca, a)
 	sum := sha1.Sum(cert.Leaf.Raw)
 	return haproxy.Certificate{
 		Path:            cert.Path,

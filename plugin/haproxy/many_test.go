@@ -11,20 +11,14 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy/haproxytest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // BenchmarkInstall pushes one response into a process with many certificates,
 // whose names are known after the first push.
 func BenchmarkInstall(b *testing.B) {
 	w := newWorld(b)
-	names := make([]string, 300)
-	for i := range names {
-		names[i] = fmt.Sprintf("c%d.test", i)
-	}
-	all, err := w.ca.IssueMany(names, testca.IssueOptions{})
-	if err != nil {
-		b.Fatal(err)
-	}
+	all := testcatest.IssueMany(b, w.ca, testca.IssueOptions{}, 300, "c%d.test")
 	folder := b.TempDir()
 	for _, cert := range all {
 		if err := os.Rename(cert.Path, filepath.Join(folder, filepath.Base(cert.Path))); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy/haproxytest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // What is pushed together comes to the same as one by one, whatever each needs,
@@ -149,14 +150,7 @@ func TestConversations(t *testing.T) {
 func BenchmarkPush(b *testing.B) {
 	const n = 1000
 	w := newWorld(b)
-	names := make([]string, n)
-	for i := range names {
-		names[i] = fmt.Sprintf("c%d.test", i)
-	}
-	issued, err := w.ca.IssueMany(names, testca.IssueOptions{})
-	if err != nil {
-		b.Fatal(err)
-	}
+	issued := testcatest.IssueMany(b, w.ca, testca.IssueOptions{}, n, "c%d.test")
 	folder, age := b.TempDir(), 10*time.Hour
 	next := func() []haproxy.Certificate {
 		age -= time.Second

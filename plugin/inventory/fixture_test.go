@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // yard is a CA and a folder for certificates.
@@ -21,10 +22,7 @@ type yard struct {
 
 func newYard(t *testing.T) *yard {
 	t.Helper()
-	ca, err := testca.Init(filepath.Join(t.TempDir(), "ca"), testca.InitOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ca := testcatest.Init(t, testca.InitOptions{})
 	return &yard{t: t, ca: ca, folder: t.TempDir()}
 }
 
@@ -37,9 +35,7 @@ func (y *yard) issue(file string, o testca.IssueOptions) string {
 	if err := os.MkdirAll(filepath.Dir(o.File), 0o755); err != nil {
 		y.t.Fatal(err)
 	}
-	if _, err := y.ca.Issue([]string{"www.example.com"}, o); err != nil {
-		y.t.Fatal(err)
-	}
+	testcatest.Issue(y.t, y.ca, o, "www.example.com")
 	return o.File
 }
 

@@ -14,15 +14,13 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy/haproxytest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // respond puts a good response for a certificate into a file.
 func (y *yard) respond(c Certificate, file string) {
 	y.t.Helper()
-	der, err := y.ca.Respond(testca.Answer{Serial: c.Leaf.SerialNumber, NextUpdate: time.Now().Add(time.Hour)})
-	if err != nil {
-		y.t.Fatal(err)
-	}
+	der := testcatest.Respond(y.t, y.ca, testca.Answer{Serial: c.Leaf.SerialNumber, NextUpdate: time.Now().Add(time.Hour)})
 	if err := os.WriteFile(file, der, 0o600); err != nil {
 		y.t.Fatal(err)
 	}

@@ -2,13 +2,13 @@ package inventory
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 type found struct {
@@ -196,18 +196,8 @@ func TestWatchSeesChangesInBusyFolders(t *testing.T) {
 // BenchmarkNoticed is from a certificate's renewal to its being known, in a
 // folder of many.
 func BenchmarkNoticed(b *testing.B) {
-	ca, err := testca.Init(filepath.Join(b.TempDir(), "ca"), testca.InitOptions{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	hosts := make([]string, 1000)
-	for i := range hosts {
-		hosts[i] = fmt.Sprintf("c%d.test", i)
-	}
-	all, err := ca.IssueMany(hosts, testca.IssueOptions{})
-	if err != nil {
-		b.Fatal(err)
-	}
+	ca := testcatest.Init(b, testca.InitOptions{})
+	all := testcatest.IssueMany(b, ca, testca.IssueOptions{}, 1000, "c%d.test")
 	folder := b.TempDir()
 	long := time.Now().Add(-time.Hour)
 	for _, c := range all {
@@ -226,12 +216,9 @@ func BenchmarkNoticed(b *testing.B) {
 	<-changed
 	for b.Loop() {
 		b.StopTimer()
-		fresh, err := ca.Issue(hosts[:1], testca.IssueOptions{File: filepath.Join(b.TempDir(), "fresh")})
-		if err != nil {
-			b.Fatal(err)
-		}
+		fresh := testcatest.Issue(b, ca, testca.IssueOptions{File: filepath.Join(b.TempDir(), "fresh")}, all[0].Name)
 		b.StartTimer()
-		if err := os.Rename(fresh.Path, filepath.Join(folder, hosts[0]+".pem")); err != nil {
+		if err := os.Rename(fresh.Path, filepath.Join(folder, all[0].Name+".pem")); err != nil {
 			b.Fatal(err)
 		}
 		<-changed

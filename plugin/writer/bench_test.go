@@ -9,6 +9,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // BenchmarkStart is a node's start: everything verified from data_dir and
@@ -39,14 +40,7 @@ func BenchmarkStart(b *testing.B) {
 
 func (b *bench) issueMany(n int) []Certificate {
 	b.t.Helper()
-	names := make([]string, n)
-	for i := range names {
-		names[i] = fmt.Sprintf("w%d.example.com", i)
-	}
-	issued, err := b.ca.IssueMany(names, testca.IssueOptions{})
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	issued := testcatest.IssueMany(b.t, b.ca, testca.IssueOptions{}, n, "w%d.example.com")
 	certs := make([]Certificate, n)
 	for i, c := range issued {
 		certs[i] = Certificate{

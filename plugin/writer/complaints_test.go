@@ -18,6 +18,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // lines are what is logged.
@@ -30,14 +31,7 @@ func (l *lines) logger() hclog.Logger {
 // many makes certificates and a response for each, which lives for four days.
 func (b *bench) many(n int, target Target) (certs []Certificate, answers []record.Staple) {
 	b.t.Helper()
-	names := make([]string, n)
-	for i := range names {
-		names[i] = fmt.Sprintf("c%04d.example.com", i)
-	}
-	all, err := b.ca.IssueMany(names, testca.IssueOptions{})
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	all := testcatest.IssueMany(b.t, b.ca, testca.IssueOptions{}, n, "c%04d.example.com")
 	for _, i := range all {
 		path := filepath.Join(b.folder, filepath.Base(i.Path))
 		if err := os.Rename(i.Path, path); err != nil {

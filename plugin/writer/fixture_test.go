@@ -17,6 +17,7 @@ import (
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/store"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 // bench is a CA, a folder of certificates, a data_dir and a Writer.
@@ -49,10 +50,7 @@ func (c *clock) add(d time.Duration) {
 
 func newBench(t testing.TB) *bench {
 	t.Helper()
-	ca, err := testca.Init(filepath.Join(t.TempDir(), "ca"), testca.InitOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ca := testcatest.Init(t, testca.InitOptions{})
 	data, err := store.Open(filepath.Join(t.TempDir(), "data"))
 	if err != nil {
 		t.Fatal(err)
@@ -77,10 +75,7 @@ func (b *bench) restart(change ...func(*Config)) {
 // issue makes a certificate whose PEM lies in the folder.
 func (b *bench) issue(name string) Certificate {
 	b.t.Helper()
-	i, err := b.ca.Issue([]string{name}, testca.IssueOptions{File: filepath.Join(b.folder, name+".pem")})
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	i := testcatest.Issue(b.t, b.ca, testca.IssueOptions{File: filepath.Join(b.folder, name+".pem")}, name)
 	return Certificate{
 		ID: staple.ID(i.Leaf), Job: "edge", Name: name, Path: i.Path, Leaf: i.Leaf, Issuer: b.ca.Certificate(),
 		IssuerInPEM: true, IssuerKnown: true, Names: []string{name}, WriteFile: true, WriteIssuer: true,
@@ -95,11 +90,7 @@ func (b *bench) answer(c Certificate, age time.Duration, change ...func(*testca.
 	for _, f := range change {
 		f(&a)
 	}
-	der, err := b.ca.Respond(a)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return der
+	return testcatest.Respond(b.t, b.ca, a)
 }
 
 // revoked makes an answer say revoked.

@@ -4,19 +4,16 @@ import (
 	"context"
 	"encoding/pem"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 func TestIssuerIsWrittenBeforeTheResponse(t *testing.T) {
-	stranger, err := testca.Init(filepath.Join(t.TempDir(), "stranger"), testca.InitOptions{Name: "stranger"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	stranger := testcatest.Init(t, testca.InitOptions{Name: "stranger"})
 	text := func(ca *testca.CA) []byte {
 		return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.Certificate().Raw})
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
+	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
 )
 
 func TestDeliveredResponseReachesFileTargetAndStore(t *testing.T) {
@@ -52,10 +53,7 @@ func TestDeliveredResponseReachesFileTargetAndStore(t *testing.T) {
 
 func TestRefusedCandidatesChangeNothing(t *testing.T) {
 	b := newBench(t)
-	stranger, err := testca.Init(filepath.Join(t.TempDir(), "stranger"), testca.InitOptions{Name: "stranger"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	stranger := testcatest.Init(t, testca.InitOptions{Name: "stranger"})
 	target := newRecorder("haproxy")
 	c, other := b.issue("www.example.com"), b.issue("other.example.com")
 	c.Targets = []Target{target}
@@ -328,15 +326,9 @@ func TestSameCertificateBehindTwoFiles(t *testing.T) {
 
 func TestIssuerThatDoesNotFitRefusesAll(t *testing.T) {
 	b := newBench(t)
-	stranger, err := testca.Init(filepath.Join(t.TempDir(), "stranger"), testca.InitOptions{Name: "stranger"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	stranger := testcatest.Init(t, testca.InitOptions{Name: "stranger"})
 	c := withIssuer(b.issue("www.example.com"), stranger.Certificate())
-	der, err := stranger.Respond(testca.Answer{Serial: c.Leaf.SerialNumber, NextUpdate: b.clock.Now().Add(time.Hour)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	der := testcatest.Respond(t, stranger, testca.Answer{Serial: c.Leaf.SerialNumber, NextUpdate: b.clock.Now().Add(time.Hour)})
 	b.writer.Set([]Certificate{c})
 	r := b.writer.Pass(context.Background(), []record.Staple{from(c, der)})
 	if r[0].Outcome != Failed || r[0].Reason != "wrong-issuer" {
@@ -348,10 +340,7 @@ func TestIssuerThatDoesNotFitRefusesAll(t *testing.T) {
 func TestTrustedResponderOption(t *testing.T) {
 	b := newBench(t)
 	c := b.issue("www.example.com")
-	stranger, err := testca.Init(filepath.Join(t.TempDir(), "stranger"), testca.InitOptions{Name: "stranger"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	stranger := testcatest.Init(t, testca.InitOptions{Name: "stranger"})
 	der := b.answer(c, time.Minute, func(a *testca.Answer) { a.Signer, a.SignerCert = stranger.Key(), stranger.Certificate() })
 	b.writer.Set([]Certificate{c})
 	if r := b.writer.Pass(context.Background(), []record.Staple{from(c, der)}); r[0].Outcome != Failed {
