@@ -74,6 +74,20 @@ func TestEveryRuleIsNeeded(t *testing.T) {
 				agent.denied(t, "consul-ocsp/"+strings.ReplaceAll(key, "%s", name), strings.ReplaceAll(nodeRules[i], "%s", name))
 			})
 		}
+		for i, key := range []string{"v1/", "v1/certificate/", "v1/wanted/"} {
+			t.Run(fmt.Sprint("sync ", i), func(t *testing.T) {
+				t.Parallel()
+				name, dir := fmt.Sprint("sync-without-", i), t.TempDir()
+				certs := filepath.Join(dir, "certs")
+				c.authority.issue(t, certs, testca.IssueOptions{}, name+".example.test")
+				text := c.without(t, name, `"deliver"`, dir, nodeRules, nodeRules[i]) + fmt.Sprintf("job \"edge\" {\n  certificates {\n    paths = [%q]\n  }\n}\n", certs)
+				job := "-config-file=" + writeJob(t, filepath.Join(dir, "node.hcl"), text)
+				refusedFor(t, key, nodeRules[i], "sync", job)
+				if i == 0 {
+					refusedFor(t, key, nodeRules[i], "render", "-name=edge/"+name+".example.test", job)
+				}
+			})
+		}
 		for i, key := range []string{"v1/", "v1/request/"} {
 			t.Run(fmt.Sprint("operator ", i), func(t *testing.T) {
 				t.Parallel()
@@ -122,8 +136,14 @@ func (c *cluster) refused(t *testing.T, rules []string, rule, key string, comman
 	dir := t.TempDir()
 	// A token must have some rule.
 	text := c.without(t, "somebody", `"deliver"`, dir, append([]string{`key_prefix "elsewhere/" { policy = "read" }`}, rules...), rule)
-	out, code := consulOCSP(t, append(command, "-config-file="+writeJob(t, filepath.Join(dir, "job.hcl"), text))...)
-	if code == exitOK || !strings.Contains(out, "permission denied") || !strings.Contains(out, key) || !strings.Contains(out, rule) {
+	refusedFor(t, key, rule, append(command, "-config-file="+writeJob(t, filepath.Join(dir, "job.hcl"), text))...)
+}
+
+func refusedFor(t *testing.T, key, rule string, command ...string) {
+	t.Helper()
+	out, code := consulOCSP(t, command...)
+	said := strings.ReplaceAll(out, `\"`, `"`)
+	if code == exitOK || !strings.Contains(said, "permission denied") || !strings.Contains(said, key) || !strings.Contains(said, rule) {
 		t.Errorf("%v ends with %d and does not name %s and %s:\n%s", command, code, key, rule, out)
 	}
 }
