@@ -31,8 +31,7 @@ func TestMasterSocket(t *testing.T) {
 	wantStaple(t, p, "www.test", second.OCSP)
 
 	worker := p.PID()
-	config := string(readFile(t, p.ConfigFile()))
-	writeFile(t, p.ConfigFile(), []byte(config+"\tbogus\n"))
+	p.Break()
 	err := c.Reload(t.Context())
 	wantKind(t, err, haproxy.KindReloadFailed)
 	if err == nil || !strings.Contains(err.Error(), "bogus") {
@@ -43,7 +42,7 @@ func TestMasterSocket(t *testing.T) {
 	}
 	wantStaple(t, p, "www.test", second.OCSP)
 
-	writeFile(t, p.ConfigFile(), []byte(config))
+	p.Mend()
 	third := w.good(www, time.Hour, time.Hour)
 	writeFile(t, www.Path+".ocsp", third.OCSP)
 	out, err := c.Install(t.Context(), haproxy.MethodReload, third)
@@ -154,7 +153,7 @@ func TestReloadCommandIsNotRunInVain(t *testing.T) {
 		}
 	}
 	worker := p.PID()
-	writeFile(t, p.ConfigFile(), append(readFile(t, p.ConfigFile()), "\tbogus\n"...))
+	p.Break()
 	err := c.Reload(t.Context())
 	wantKind(t, err, haproxy.KindReloadFailed)
 	if err == nil || !strings.Contains(err.Error(), "bogus") {

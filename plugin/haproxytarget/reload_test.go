@@ -145,13 +145,7 @@ func TestFailedReloadSaysWhy(t *testing.T) {
 	h := haproxytest.Start(t, haproxytest.Options{Certs: []string{r.issued.Path}, MasterWorker: true})
 	to := target(t, h.MasterSocket(), "auto")
 	s := other.staple(t, time.Minute, other.issued.Path+".ocsp")
-	config, err := os.ReadFile(h.ConfigFile())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(h.ConfigFile(), append(config, "\tbogus\n"...), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	h.Break()
 	epoch := worker(t, to)
 	if how, err := told(t, to, s); writer.ReasonOf(err) != string(haproxy.KindReloadFailed) {
 		t.Fatalf("%s, %v", how, err)
@@ -176,13 +170,7 @@ func TestReloadThatFailsAllDay(t *testing.T) {
 	now := time.Now()
 	to.logger, to.reload.now = hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Info}), func() time.Time { return now }
 	s := other.staple(t, time.Minute, other.issued.Path+".ocsp")
-	config, err := os.ReadFile(h.ConfigFile())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(h.ConfigFile(), append(config, "\tbogus\n"...), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	h.Break()
 	for range 24 {
 		now = now.Add(time.Hour + time.Minute)
 		if how, err := told(t, to, s); writer.ReasonOf(err) != string(haproxy.KindReloadFailed) {
@@ -274,13 +262,7 @@ func TestFailedReloadStopsOtherNodes(t *testing.T) {
 		return to, h, r
 	}
 	first, h, r := node("web-1")
-	config, err := os.ReadFile(h.ConfigFile())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(h.ConfigFile(), append(config, "\tbogus\n"...), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	h.Break()
 	staple := r.staple(t, time.Minute, r.issued.Path+".ocsp")
 	if how, err := told(t, first, staple); writer.ReasonOf(err) != string(haproxy.KindReloadFailed) {
 		t.Fatalf("%s, %v", how, err)
@@ -295,16 +277,12 @@ func TestFailedReloadStopsOtherNodes(t *testing.T) {
 	now := time.Now()
 	second.reload.now = func() time.Time { return now }
 	now = now.Add(askLatest)
-	if err := os.WriteFile(h.ConfigFile(), config, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	h.Mend()
 	wantTold(t, first, staple, writer.Reloaded)
 	wantTold(t, second, theirs, writer.Reloaded)
 
 	// The first fails again; the second's staple is used up to three quarters.
-	if err := os.WriteFile(h.ConfigFile(), append(config, "\tbogus\n"...), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	h.Break()
 	if how, err := told(t, first, r.answer(t, ocsp.Revoked, 0, r.issued.Path+".ocsp")); err == nil {
 		t.Fatalf("%s", how)
 	}

@@ -138,6 +138,25 @@ func (p *Process) SetCerts(certs ...string) {
 	p.writeConfig()
 }
 
+// Break has what a Reload loads end in the keyword "bogus", which HAProxy names
+// when it refuses it.
+func (p *Process) Break() {
+	p.t.Helper()
+	config, err := os.ReadFile(p.ConfigFile())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if err := os.WriteFile(p.ConfigFile(), append(config, "\tbogus\n"...), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// Mend makes the configuration anew, without what a test or Break did to it.
+func (p *Process) Mend() {
+	p.t.Helper()
+	p.writeConfig()
+}
+
 // Reload sends SIGUSR2 to the master and returns when a new worker answers.
 func (p *Process) Reload() {
 	p.t.Helper()
