@@ -1,5 +1,6 @@
-// Package clocktest waits in the bubbles of testing/synctest, where time is made
-// up: it goes on when everybody waits, at once.
+// Package clocktest waits in tests: in the bubbles of testing/synctest, where time
+// is made up and goes on when everybody waits, at once; and with Eventually for
+// what takes real time.
 package clocktest
 
 import (
@@ -9,8 +10,10 @@ import (
 	"time"
 )
 
-// patience is how much of a bubble's time Await waits.
-const patience = time.Minute
+const (
+	patience     = time.Minute      // of a bubble's time, for Await
+	realPatience = 20 * time.Second // for Eventually: less than what only a later try brings may take
+)
 
 // Await waits until a condition holds, which is looked at when nobody has anything
 // left to do, and fails the test when it does not come about within a minute.
@@ -22,6 +25,24 @@ func Await(t testing.TB, what string, condition func() bool) {
 			return
 		}
 		if time.Since(began) > patience {
+			t.Fatalf("not seen: %s", what)
+		}
+	}
+}
+
+// Eventually waits in real time until a condition holds, which is looked at every
+// few milliseconds, and fails the test when it does not come about within twenty
+// seconds. Only the test's own goroutine may call it.
+func Eventually(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.NewTimer(realPatience)
+	defer deadline.Stop()
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
 			t.Fatalf("not seen: %s", what)
 		}
 	}

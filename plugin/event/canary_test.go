@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 )
 
 // What is revoked by plan is no news before it is no longer by plan. What fails of
@@ -19,7 +21,7 @@ func TestPlannedIsNoNews(t *testing.T) {
 	s.Canary(CanaryNews{Job: "edge", Name: "www", ID: planned.ID, Reason: "canary-unseen", Error: "node-2:\x1b refused"})
 	s.see(planned)
 	s.Canary(CanaryNews{Job: "edge", Name: "www", ID: planned.ID})
-	eventually(t, "both", func() bool { return h.kinds() == "canary edge/www, canary edge/www" })
+	clocktest.Eventually(t, "both", func() bool { return h.kinds() == "canary edge/www, canary edge/www" })
 	if e := h.events[0]; e.State != "failing" || e.Reason != "canary-unseen" || e.Error != "node-2:? refused" || !strings.Contains(e.Message, "node-2:? refused") {
 		t.Errorf("%+v", e)
 	}
@@ -31,5 +33,5 @@ func TestPlannedIsNoNews(t *testing.T) {
 	}
 	planned.Planned = false
 	s.see(planned)
-	eventually(t, "the alarm", func() bool { return strings.HasSuffix(h.kinds(), ", revoked edge/www") })
+	clocktest.Eventually(t, "the alarm", func() bool { return strings.HasSuffix(h.kinds(), ", revoked edge/www") })
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/logtest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 )
@@ -95,20 +96,6 @@ func run(t *testing.T, m *memory, s Settings) *scene {
 // see shows the teller certificates.
 func (s *scene) see(list ...Observation) { s.Observe(slices.Values(list), false) }
 
-func eventually(t *testing.T, what string, check func() bool) {
-	t.Helper()
-	deadline := time.After(30 * time.Second)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !check() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("not in 30 s: %s", what)
-		}
-	}
-}
-
 // hook is a real HTTP server that keeps what is posted.
 type hook struct {
 	*httptest.Server
@@ -163,7 +150,7 @@ func TestCommandIsTold(t *testing.T) {
 	o := revoked(time.Hour)
 	o.MustStaple = true
 	s.see(o)
-	eventually(t, "the command", func() bool { _, err := os.Stat(filepath.Join(dir, "env")); return err == nil })
+	clocktest.Eventually(t, "the command", func() bool { _, err := os.Stat(filepath.Join(dir, "env")); return err == nil })
 	env, err := os.ReadFile(filepath.Join(dir, "env"))
 	if err != nil {
 		t.Fatal(err)
@@ -194,7 +181,7 @@ func TestToldOnce(t *testing.T) {
 	for range 3 {
 		s.see(revoked(3 * time.Hour))
 	}
-	eventually(t, "memory", func() bool { return m.state(revoked(0).ID) == stateRevoked })
+	clocktest.Eventually(t, "memory", func() bool { return m.state(revoked(0).ID) == stateRevoked })
 	s.stop()
 
 	s = run(t, m, Settings{Webhook: h.URL})
@@ -204,7 +191,7 @@ func TestToldOnce(t *testing.T) {
 	s.see(revoked(2 * time.Hour)) // seen by who had not heard of it
 	s.see(good(time.Hour))
 	s.see(revoked(time.Minute))
-	eventually(t, "events", func() bool { return s.Counts().Sent == 2 })
+	clocktest.Eventually(t, "events", func() bool { return s.Counts().Sent == 2 })
 	if got, want := h.kinds(), "leader, revoked edge/www, recovered edge/www, revoked edge/www"; got != want {
 		t.Errorf("told: %s; want %s", got, want)
 	}
@@ -223,7 +210,7 @@ func TestNotToldIsToldLater(t *testing.T) {
 		sink.pause = func(int) time.Duration { return time.Hour }
 	}
 	s.see(revoked(time.Hour))
-	eventually(t, "warning", func() bool { return strings.Contains(s.log.String(), "tried again") })
+	clocktest.Eventually(t, "warning", func() bool { return strings.Contains(s.log.String(), "tried again") })
 	s.stop()
 	if strings.Contains(s.log.String(), "geheim") || !strings.Contains(s.log.String(), "connection refused") {
 		t.Errorf("the log shows the URL, or not what is wrong:\n%s", s.log)
@@ -231,7 +218,7 @@ func TestNotToldIsToldLater(t *testing.T) {
 	h := newHook(t, nil)
 	s = run(t, m, Settings{Webhook: h.URL})
 	s.see(revoked(time.Hour))
-	eventually(t, "event", func() bool { return h.kinds() == "revoked edge/www" })
+	clocktest.Eventually(t, "event", func() bool { return h.kinds() == "revoked edge/www" })
 }
 
 // A webhook that fails is tried again; what it says of the request itself, and a
@@ -271,14 +258,14 @@ func TestFailingWebhook(t *testing.T) {
 			h := newHook(t, c.answer)
 			s := run(t, &memory{}, Settings{Webhook: h.URL + "/geheim", Command: []string{"true"}})
 			s.see(good(97 * time.Hour))
-			eventually(t, "end", func() bool { n := s.Counts(); return n.Sent == c.sent && n.Failed == c.failed })
+			clocktest.Eventually(t, "end", func() bool { n := s.Counts(); return n.Sent == c.sent && n.Failed == c.failed })
 			if got := strings.Count(h.kinds(), Expiring); got != c.asked || !strings.Contains(s.log.String(), c.log) {
 				t.Errorf("asked %d times, want %d; log without %q:\n%s", got, c.asked, c.log, s.log)
 			}
 			if strings.Contains(s.log.String(), "geheim") {
 				t.Errorf("the path is in the log:\n%s", s.log)
 			}
-			eventually(t, "memory: what was given up is not told again", func() bool { return s.memory.state(good(0).ID) == stateEnded })
+			clocktest.Eventually(t, "memory: what was given up is not told again", func() bool { return s.memory.state(good(0).ID) == stateEnded })
 		})
 	}
 	if got := elsewhere.kinds(); got != "" {
@@ -306,10 +293,10 @@ func TestLostEventsMakeAHandfulOfLines(t *testing.T) {
 		}
 	}
 	seen(0, 50)
-	eventually(t, "events that are given up", func() bool { return s.Counts().Failed == 50 })
+	clocktest.Eventually(t, "events that are given up", func() bool { return s.Counts().Failed == 50 })
 	down.Store(false)
 	seen(50, 60)
-	eventually(t, "events that are told", func() bool { return s.Counts().Sent == 10 })
+	clocktest.Eventually(t, "events that are told", func() bool { return s.Counts().Sent == 10 })
 	log := s.log.String()
 	for level, want := range map[string]int{"[WARN]": 1, "[ERROR]": mostLost, "[INFO]": 1} {
 		if got := strings.Count(log, level); got != want {
@@ -326,19 +313,19 @@ func TestFailingCommand(t *testing.T) {
 	slow := fmt.Sprintf(`echo x >> %s/tries; [ $(wc -l < %[1]s/tries) -gt 2 ] || { echo no mail server; exit 1; }`, dir)
 	s := run(t, &memory{}, Settings{Command: []string{"/bin/sh", "-c", slow}})
 	s.see(revoked(time.Hour))
-	eventually(t, "third try", func() bool { return s.Counts().Sent == 1 })
+	clocktest.Eventually(t, "third try", func() bool { return s.Counts().Sent == 1 })
 	if !strings.Contains(s.log.String(), "exit status 1: no mail server") {
 		t.Errorf("the log does not say why:\n%s", s.log)
 	}
 	hanging := run(t, &memory{}, Settings{Command: []string{"sleep", "1000"}, Timeout: 10 * time.Millisecond})
 	hanging.see(revoked(time.Hour))
-	eventually(t, "end of the tries", func() bool { return hanging.Counts().Failed == 1 })
+	clocktest.Eventually(t, "end of the tries", func() bool { return hanging.Counts().Failed == 1 })
 	if !strings.Contains(hanging.log.String(), "it took too long") {
 		t.Errorf("the log does not say why:\n%s", hanging.log)
 	}
 	absent := run(t, &memory{}, Settings{Command: []string{"/no/such/command"}})
 	absent.see(revoked(time.Hour))
-	eventually(t, "end of the tries", func() bool { return absent.Counts().Failed == 1 })
+	clocktest.Eventually(t, "end of the tries", func() bool { return absent.Counts().Failed == 1 })
 }
 
 // Observing never waits; what has no room in the queue is told later, of all that
@@ -361,7 +348,7 @@ func TestFullQueue(t *testing.T) {
 		t.Errorf("said %d times", n)
 	}
 	close(gate)
-	eventually(t, "all", func() bool { s.see(all...); return s.Counts().Sent == maxQueue+100 })
+	clocktest.Eventually(t, "all", func() bool { s.see(all...); return s.Counts().Sent == maxQueue+100 })
 	if got := h.kinds(); !strings.HasPrefix(got, fmt.Sprintf("revoked edge/%d, ", maxQueue)) || strings.Count(got, Revoked) != maxQueue+100 {
 		t.Errorf("%d, first %.100s", strings.Count(got, Revoked), got)
 	}
@@ -373,7 +360,7 @@ func TestOnlyWhatIsAskedFor(t *testing.T) {
 	s.Leader()
 	s.see(revoked(2 * time.Hour))
 	s.see(good(time.Hour))
-	eventually(t, "event", func() bool { return h.kinds() == "recovered edge/www" })
+	clocktest.Eventually(t, "event", func() bool { return h.kinds() == "recovered edge/www" })
 	// What all is well with again is forgotten, with what nobody wants any more.
 	old := revoked(time.Hour)
 	old.ID = strings.Repeat("b", 64)
@@ -384,7 +371,7 @@ func TestOnlyWhatIsAskedFor(t *testing.T) {
 	s.told.Certificates[old.ID] = last
 	s.mu.Unlock()
 	s.Observe(slices.Values([]Observation{good(time.Minute)}), true)
-	eventually(t, "memory", func() bool { return m.state(old.ID) == "" && m.state(good(0).ID) == "" })
+	clocktest.Eventually(t, "memory", func() bool { return m.state(old.ID) == "" && m.state(good(0).ID) == "" })
 	none := run(t, m, Settings{})
 	none.see(revoked(time.Hour))
 	if none.told.Certificates[good(0).ID].State != "" {
@@ -397,8 +384,8 @@ func TestNoMemory(t *testing.T) {
 	h := newHook(t, nil)
 	s := run(t, &memory{fails: true}, Settings{Webhook: h.URL})
 	s.see(revoked(time.Hour))
-	eventually(t, "event", func() bool { return h.kinds() == "revoked edge/www" })
-	eventually(t, "warnings", func() bool { return strings.Count(s.log.String(), "no disk") == 2 })
+	clocktest.Eventually(t, "event", func() bool { return h.kinds() == "revoked edge/www" })
+	clocktest.Eventually(t, "warnings", func() bool { return strings.Count(s.log.String(), "no disk") == 2 })
 }
 
 func TestFlush(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/crypto/ocsp"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
@@ -84,13 +85,13 @@ func TestAnnouncedResponseIsInTheStoreAlone(t *testing.T) {
 	target.Settings.AllowPrivateAddresses = true
 	s.f.Set([]Target{target})
 	stop := s.run(s.f)
-	until(t, "it is fetched", func() bool { return s.f.Counts().Turns[Fetched] == 1 })
+	clocktest.Eventually(t, "it is fetched", func() bool { return s.f.Counts().Turns[Fetched] == 1 })
 	slim := func() *held {
 		s.f.mu.Lock()
 		defer s.f.mu.Unlock()
 		return s.f.items[target.ID].held
 	}
-	until(t, "the response is let go", func() bool { h := slim(); return h != nil && h.staple == nil })
+	clocktest.Eventually(t, "the response is let go", func() bool { h := slim(); return h != nil && h.staple == nil })
 	st := s.f.States()[0]
 	if st.Status != string(staple.Good) || st.Until.IsZero() || st.ThisUpdate.IsZero() || s.f.Held(staple.Good, nil) != 1 || s.f.Len() != 1 {
 		t.Errorf("%+v", st)
@@ -103,6 +104,6 @@ func TestAnnouncedResponseIsInTheStoreAlone(t *testing.T) {
 	s.f.queue(s.f.items[target.ID], s.f.c.Now())
 	s.f.mu.Unlock()
 	s.f.wakeUp()
-	until(t, "it is revoked", func() bool { return s.f.Held(staple.Revoked, nil) == 1 })
+	clocktest.Eventually(t, "it is revoked", func() bool { return s.f.Held(staple.Revoked, nil) == 1 })
 	stop()
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/net/http/httpproxy"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/logtest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
@@ -312,7 +313,7 @@ func (s *scene) faultTarget(fault testca.Fault, want expectation) Target {
 	}
 	address := s.serveFault(name)
 	if name == "refused" {
-		until(s.t, "the port is closed", func() bool {
+		clocktest.Eventually(s.t, "the port is closed", func() bool {
 			conn, err := net.Dial("tcp", address)
 			if err == nil {
 				conn.Close()

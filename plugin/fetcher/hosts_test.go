@@ -252,7 +252,7 @@ func TestRetryAfterHoldsForAllOfAHost(t *testing.T) {
 			s.f.mu.Unlock()
 			turns := s.f.Counts().Turns[Failed]
 			stop := s.run(s.f)
-			until(t, "each has had its turn", func() bool { return s.f.Counts().Turns[Failed] == turns+10 })
+			clocktest.Eventually(t, "each has had its turn", func() bool { return s.f.Counts().Turns[Failed] == turns+10 })
 			stop()
 			if asked.Load() != 10 {
 				t.Errorf("asked %d times in the pause", asked.Load()-10)
@@ -290,7 +290,7 @@ func TestAHostIsBegunWithGently(t *testing.T) {
 	for range first(128) {
 		<-blocked
 	}
-	until(t, "all of the fast host's are published", func() bool { return len(s.memory.publications()) == 30 })
+	clocktest.Eventually(t, "all of the fast host's are published", func() bool { return len(s.memory.publications()) == 30 })
 	if n := len(blocked); n != 0 {
 		t.Errorf("%d more than %d at a time", n, first(128))
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/responder"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
@@ -99,7 +100,7 @@ func TestASlowHostDelaysNoOther(t *testing.T) {
 	stop := s.run(s.f)
 	<-blocked
 	<-blocked
-	until(t, "all of the fast host's certificates are published while the slow host is stuck", func() bool {
+	clocktest.Eventually(t, "all of the fast host's certificates are published while the slow host is stuck", func() bool {
 		return len(s.memory.publications()) == 15
 	})
 	if n := len(blocked); n != 0 {
@@ -143,7 +144,7 @@ func TestASlowSecondURLDelaysNoOther(t *testing.T) {
 	s.f.Set(append(targets, one))
 	s.run(s.f)
 	<-blocked
-	until(t, "the certificate of the first host alone is published", func() bool {
+	clocktest.Eventually(t, "the certificate of the first host alone is published", func() bool {
 		return len(s.memory.publications()) == 1
 	})
 }

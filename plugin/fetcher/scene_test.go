@@ -297,21 +297,6 @@ func (s *scene) settle() {
 	})
 }
 
-// until waits for a condition, outside of synctest.
-func until(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.After(20 * time.Second)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-deadline:
-			t.Fatalf("not seen: %s", what)
-		case <-tick.C:
-		}
-	}
-}
-
 // serve is a real server on loopback.
 func serve(t *testing.T, h http.Handler) *httptest.Server {
 	t.Helper()

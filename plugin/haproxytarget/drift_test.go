@@ -15,6 +15,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy"
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy/haproxytest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
@@ -39,20 +40,6 @@ func shown(h *haproxytest.Process) []byte {
 	}
 	defer c.Close()
 	return c.OCSPResponse()
-}
-
-func waitFor(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(30 * time.Second)
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
 }
 
 // serve runs a writer for one certificate until the test ends.
@@ -94,14 +81,14 @@ func TestForeignTransactionIsWaitedFor(t *testing.T) {
 	c := s.Certificate
 	c.ID, c.OCSPFile, c.WriteFile, c.Targets = staple.ID(c.Leaf), s.File, true, []writer.Target{target(t, h.Socket(), "auto")}
 	w := serve(t, c)
-	waitFor(t, "a second try", func() bool {
+	clocktest.Eventually(t, "a second try", func() bool {
 		state := w.States()[0].Targets[0]
 		return state.Reason == string(haproxy.KindTransactionBusy) && strings.Contains(state.Error, r.issued.Path) && state.Failures > 1
 	})
 	if answer, err := h.Command("commit ssl cert " + r.issued.Path); err != nil || !strings.Contains(answer, "Success!") {
 		t.Fatalf("their transaction is gone: %s, %v", answer, err)
 	}
-	waitFor(t, "the staple", func() bool { return bytes.Equal(shown(h), s.Facts.DER) })
+	clocktest.Eventually(t, "the staple", func() bool { return bytes.Equal(shown(h), s.Facts.DER) })
 }
 
 // Whatever others do to a running HAProxy, what it staples is compared and
@@ -118,12 +105,12 @@ func TestDriftInHAProxyIsRepaired(t *testing.T) {
 	c.ID, c.OCSPFile, c.WriteFile, c.Targets = staple.ID(c.Leaf), elsewhere, true, []writer.Target{to}
 	serve(t, c)
 	repaired := func() bool { return bytes.Equal(shown(h), newest.Facts.DER) }
-	waitFor(t, "the first staple", repaired)
+	clocktest.Eventually(t, "the first staple", repaired)
 
 	if answer, err := h.Command("set ssl ocsp-response " + base64.StdEncoding.EncodeToString(older.Facts.DER)); err != nil {
 		t.Fatal(answer, err)
 	}
-	waitFor(t, "the staple after an older one was pushed", repaired)
+	clocktest.Eventually(t, "the staple after an older one was pushed", repaired)
 
 	draining, err := net.Dial("tcp", h.Address())
 	if err != nil {
@@ -136,7 +123,7 @@ func TestDriftInHAProxyIsRepaired(t *testing.T) {
 	}
 	old := h.PID()
 	h.Reload()
-	waitFor(t, "the staple in the new worker", repaired)
+	clocktest.Eventually(t, "the staple in the new worker", repaired)
 	if err := syscall.Kill(old, 0); err != nil {
 		t.Errorf("the old worker does not drain: %v", err)
 	}

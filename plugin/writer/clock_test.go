@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 )
 
@@ -62,16 +63,16 @@ func TestFastClockTakesNothing(t *testing.T) {
 	b.run(src)
 	der, waits := b.answer(c, time.Minute), b.answer(next, time.Minute)
 	src.list <- []record.Staple{from(c, der)}
-	eventually(t, "the staple", func() bool { return target.has(c.Name, der) })
+	clocktest.Eventually(t, "the staple", func() bool { return target.has(c.Name, der) })
 	b.clock.add(55 * time.Minute) // too little is left of it for HAProxy
 	src.list <- []record.Staple{from(next, waits)}
-	eventually(t, "the misfit", func() bool { return b.state(next).Reason == "short-lived" })
+	clocktest.Eventually(t, "the misfit", func() bool { return b.state(next).Reason == "short-lived" })
 	b.clock.add(2 * time.Hour)
-	eventually(t, "the end", func() bool { return b.state(c).Reason == ReasonEnded })
+	clocktest.Eventually(t, "the end", func() bool { return b.state(c).Reason == ReasonEnded })
 	b.holds(c.Path+".ocsp", der)
 	calls := target.count()
 	b.clock.add(-2*time.Hour - 55*time.Minute)
-	eventually(t, "all to be well", func() bool {
+	clocktest.Eventually(t, "all to be well", func() bool {
 		return b.state(c).Reason == "" && b.state(next).Reason == "" && target.has(next.Name, waits)
 	})
 	b.holds(next.Path+".ocsp", waits)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 )
 
@@ -50,14 +51,14 @@ func TestDriftIsRepaired(t *testing.T) {
 		}
 		return true
 	}
-	eventually(t, "all", all)
-	eventually(t, "all to be noted", func() bool {
+	clocktest.Eventually(t, "all", all)
+	clocktest.Eventually(t, "all to be noted", func() bool {
 		return !slices.ContainsFunc(b.writer.States(), func(s State) bool { return s.Targets[0].How == "" || s.Targets[1].How == "" })
 	})
 	told := silent.count()
 	before := b.state(certs[3]).Targets[0]
 	calls := target.count()
-	eventually(t, "comparisons", func() bool { return target.count() > calls+40 })
+	clocktest.Eventually(t, "comparisons", func() bool { return target.count() > calls+40 })
 	if after := b.state(certs[3]).Targets[0]; after != before || after.How != "set" {
 		t.Errorf("%+v, was %+v", after, before)
 	}
@@ -65,8 +66,8 @@ func TestDriftIsRepaired(t *testing.T) {
 	if err := os.Remove(certs[8].Path + ".ocsp"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "what was taken away", all)
-	eventually(t, "the file", func() bool { _, err := os.Stat(certs[8].Path + ".ocsp"); return err == nil })
+	clocktest.Eventually(t, "what was taken away", all)
+	clocktest.Eventually(t, "the file", func() bool { _, err := os.Stat(certs[8].Path + ".ocsp"); return err == nil })
 	if n := silent.count() - told; n != 0 {
 		t.Errorf("a target without an epoch was told %d times more", n)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 )
 
@@ -128,9 +129,9 @@ func TestExecIsRetriedAndItsOutputIsLogged(t *testing.T) {
 	src := newFeed()
 	stop := b.run(src)
 	src.list <- []record.Staple{from(c, b.answer(c, time.Minute))}
-	eventually(t, "a failure", func() bool { return b.state(c).Targets[0].Reason == ReasonExec })
+	clocktest.Eventually(t, "a failure", func() bool { return b.state(c).Targets[0].Reason == ReasonExec })
 	makeFile(t, flag, "")
-	eventually(t, "success", func() bool { return b.state(c).Targets[0].How == "run" })
+	clocktest.Eventually(t, "success", func() bool { return b.state(c).Targets[0].How == "run" })
 	stop()
 	for _, want := range []string{
 		`not installed: target="exec one" job=edge name=www.example.com reason=exec error="sh: exit status 1: loaded twice"`,

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
 	"github.com/consul-ocsp/consul-ocsp/plugin/store"
@@ -194,7 +195,7 @@ func (b *bench) run(src Source) (stop func()) {
 // keeps waits until data_dir holds der and nothing else is on its way there.
 func (b *bench) keeps(c Certificate, der []byte) {
 	b.t.Helper()
-	eventually(b.t, "data_dir to be told", func() bool {
+	clocktest.Eventually(b.t, "data_dir to be told", func() bool {
 		files := b.writer.run.files
 		files.mu.Lock()
 		defer files.mu.Unlock()
@@ -202,21 +203,6 @@ func (b *bench) keeps(c Certificate, der []byte) {
 	})
 	if st, _, err := b.data.Staple(c.ID); err != nil || string(st.DER) != string(der) {
 		b.t.Errorf("data_dir holds another response: %v", err)
-	}
-}
-
-// eventually waits for a condition.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(20 * time.Second)
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("waited in vain: %s", what)
-		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 )
 
@@ -27,7 +28,7 @@ func TestChangedIsToldOfTroubles(t *testing.T) {
 	// shown waits until what is told brings somebody who looks then to see it.
 	shown := func(what string, seen func(State) bool) {
 		t.Helper()
-		eventually(t, what, func() bool {
+		clocktest.Eventually(t, what, func() bool {
 			select {
 			case <-news:
 				return seen(b.state(c))
@@ -39,7 +40,7 @@ func TestChangedIsToldOfTroubles(t *testing.T) {
 	good := b.answer(c, time.Minute)
 	src.list <- []record.Staple{from(c, good)}
 	shown("a staple", func(s State) bool { return s.Applied.Status == "good" })
-	eventually(t, "the target", func() bool { return target.has(c.Name, good) })
+	clocktest.Eventually(t, "the target", func() bool { return target.has(c.Name, good) })
 
 	src.list <- []record.Staple{from(c, []byte("no response"))}
 	shown("a refusal", func(s State) bool { return s.Refused != nil })
@@ -65,8 +66,8 @@ func TestRefreshIsToldApart(t *testing.T) {
 	src := newFeed()
 	b.run(src)
 	src.list <- []record.Staple{from(c, b.answer(c, time.Minute))}
-	eventually(t, "the first", func() bool { return b.state(c).Filed })
-	eventually(t, "its news", func() bool {
+	clocktest.Eventually(t, "the first", func() bool { return b.state(c).Filed })
+	clocktest.Eventually(t, "its news", func() bool {
 		files := b.writer.run.files
 		files.mu.Lock()
 		defer files.mu.Unlock()
@@ -76,7 +77,7 @@ func TestRefreshIsToldApart(t *testing.T) {
 		<-changed
 	}
 	src.list <- []record.Staple{from(c, b.answer(c, time.Second))}
-	eventually(t, "a refresh", func() bool { return len(refreshed) > 0 })
+	clocktest.Eventually(t, "a refresh", func() bool { return len(refreshed) > 0 })
 	if len(changed) > 0 {
 		t.Error("it was told as a change")
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 )
@@ -39,7 +40,7 @@ func newWebServer(t *testing.T) *webServer {
 	t.Cleanup(func() {
 		_ = exec.Command("nginx", append(n.args(), "-s", "stop")...).Run()
 		// The folder may go once nothing writes to it any more.
-		eventually(t, "nginx to end", func() bool {
+		clocktest.Eventually(t, "nginx to end", func() bool {
 			_, err := os.Stat(filepath.Join(n.folder, "pid"))
 			return os.IsNotExist(err)
 		})
@@ -122,40 +123,40 @@ func TestNginxStaplesWithFewReloads(t *testing.T) {
 	// nginx is not there yet: the file is, and the reload goes on failing.
 	first := b.answer(cert, time.Minute)
 	src.list <- []record.Staple{from(cert, first)}
-	eventually(t, "the failed reload to show", func() bool { return b.state(cert).Targets[0].Reason == ReasonReload })
+	clocktest.Eventually(t, "the failed reload to show", func() bool { return b.state(cert).Targets[0].Reason == ReasonReload })
 	b.holds(file, first)
 	n.start()
-	eventually(t, "the first staple", func() bool { return bytes.Equal(n.staple(), first) })
-	eventually(t, "the state", func() bool { s := b.state(cert).Targets[0]; return s.Reason == "" && s.How == Reloaded })
+	clocktest.Eventually(t, "the first staple", func() bool { return bytes.Equal(n.staple(), first) })
+	clocktest.Eventually(t, "the state", func() bool { s := b.state(cert).Targets[0]; return s.Reason == "" && s.How == Reloaded })
 
 	// The next one is written, and waits for half of the first one's life.
 	before := n.reloads()
 	b.clock.add(10 * time.Minute)
 	second := b.answer(cert, time.Minute)
 	src.list <- []record.Staple{from(cert, second)}
-	eventually(t, "the second to be written", func() bool { return b.state(cert).Targets[0].How == Filed })
+	clocktest.Eventually(t, "the second to be written", func() bool { return b.state(cert).Targets[0].How == Filed })
 	b.holds(file, second)
 	if got := n.reloads(); got != before {
 		t.Errorf("%d reloads for a staple that could wait", got-before)
 	}
 	b.clock.add(25 * time.Minute)
-	eventually(t, "the second staple", func() bool { return bytes.Equal(n.staple(), second) })
+	clocktest.Eventually(t, "the second staple", func() bool { return bytes.Equal(n.staple(), second) })
 
 	// A configuration that would not load is left alone and said.
 	n.configure("nonsense;")
 	gone := b.answer(cert, 0, revoked)
 	src.list <- []record.Staple{from(cert, gone)}
-	eventually(t, "the failed test", func() bool { return b.state(cert).Targets[0].Reason == ReasonTest })
+	clocktest.Eventually(t, "the failed test", func() bool { return b.state(cert).Targets[0].Reason == ReasonTest })
 	if text := b.state(cert).Targets[0].Error; !strings.Contains(text, `unknown directive "nonsense"`) {
 		t.Errorf("it says %q", text)
 	}
 	// An old worker may answer for a moment more.
-	eventually(t, "the second staple, still", func() bool { return bytes.Equal(n.staple(), second) })
+	clocktest.Eventually(t, "the second staple, still", func() bool { return bytes.Equal(n.staple(), second) })
 	n.configure(fmt.Sprintf("ssl_certificate %s; ssl_certificate_key %s; ssl_stapling_file %s;", cert.Path, cert.Path, file))
-	eventually(t, "the revocation, which waits for nothing", func() bool { return bytes.Equal(n.staple(), gone) })
+	clocktest.Eventually(t, "the revocation, which waits for nothing", func() bool { return bytes.Equal(n.staple(), gone) })
 
 	// A new process knows what nginx has loaded.
-	eventually(t, "the last reload to be noted", func() bool { return b.state(cert).Targets[0].How == Reloaded })
+	clocktest.Eventually(t, "the last reload to be noted", func() bool { return b.state(cert).Targets[0].How == Reloaded })
 	stop()
 	before = n.reloads()
 	b.restart()

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/store"
 )
@@ -37,11 +38,11 @@ func TestFullDataDir(t *testing.T) {
 	b.run(src)
 	der := b.answer(c, time.Minute)
 	src.list <- []record.Staple{from(c, der)}
-	eventually(t, "the staple", func() bool { return target.has(c.Name, der) })
+	clocktest.Eventually(t, "the staple", func() bool { return target.has(c.Name, der) })
 	b.holds(c.Path+".ocsp", der)
-	eventually(t, "the state", func() bool { return b.state(c).Reason == ReasonStore })
+	clocktest.Eventually(t, "the state", func() bool { return b.state(c).Reason == ReasonStore })
 	disk.full.Store(false)
-	eventually(t, "all to be well", func() bool { return b.state(c).Reason == "" })
+	clocktest.Eventually(t, "all to be well", func() bool { return b.state(c).Reason == "" })
 	if st, found, err := b.data.Staple(c.ID); err != nil || !found || string(st.DER) != string(der) {
 		t.Errorf("data_dir: %v, %v", found, err)
 	}

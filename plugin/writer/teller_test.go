@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 )
 
@@ -26,9 +27,9 @@ func TestFailingTargetDelaysNothing(t *testing.T) {
 	b.run(src)
 	first, other := b.answer(one, time.Hour), b.answer(two, time.Minute)
 	src.list <- []record.Staple{from(one, first), from(two, other)}
-	eventually(t, "the good target", func() bool { return good.has(one.Name, first) && good.has(two.Name, other) })
-	eventually(t, "the other certificate at the bad target", func() bool { return bad.has(two.Name, other) })
-	eventually(t, "failures to be counted", func() bool {
+	clocktest.Eventually(t, "the good target", func() bool { return good.has(one.Name, first) && good.has(two.Name, other) })
+	clocktest.Eventually(t, "the other certificate at the bad target", func() bool { return bad.has(two.Name, other) })
+	clocktest.Eventually(t, "failures to be counted", func() bool {
 		s := b.state(one)
 		return s.Targets[1].Failures > 2 && s.Targets[1].Reason == "permission"
 	})
@@ -40,10 +41,10 @@ func TestFailingTargetDelaysNothing(t *testing.T) {
 	// Of what comes while it fails, only the newest is installed then.
 	second := b.answer(one, time.Minute)
 	src.list <- []record.Staple{from(one, second)}
-	eventually(t, "the second", func() bool { return good.has(one.Name, second) })
+	clocktest.Eventually(t, "the second", func() bool { return good.has(one.Name, second) })
 	bad.set(func() { bad.fail = nil })
-	eventually(t, "the bad target to be told", func() bool { return bad.has(one.Name, second) })
-	eventually(t, "its state", func() bool { return b.state(one).Targets[1].Reason == "" })
+	clocktest.Eventually(t, "the bad target to be told", func() bool { return bad.has(one.Name, second) })
+	clocktest.Eventually(t, "its state", func() bool { return b.state(one).Targets[1].Reason == "" })
 }
 
 // stuck is a target that answers only to the end of ctx.
@@ -67,15 +68,15 @@ func TestRestartBehindTargetInstallsAgain(t *testing.T) {
 	b.run(src)
 	first, other := b.answer(one, time.Minute), b.answer(two, time.Minute)
 	src.list <- []record.Staple{from(one, first), from(two, other)}
-	eventually(t, "both", func() bool { return target.has(one.Name, first) && target.has(two.Name, other) })
-	eventually(t, "both states", func() bool { return b.state(one).Targets[0].How == "set" && b.state(two).Targets[0].How == "set" })
+	clocktest.Eventually(t, "both", func() bool { return target.has(one.Name, first) && target.has(two.Name, other) })
+	clocktest.Eventually(t, "both states", func() bool { return b.state(one).Targets[0].How == "set" && b.state(two).Targets[0].How == "set" })
 	calls := target.count()
 	if err := os.Remove(two.Path + ".ocsp"); err != nil {
 		t.Fatal(err)
 	}
 	target.set(func() { target.told, target.epoch = map[string]Staple{}, "pid 2" })
-	eventually(t, "both again", func() bool { return target.has(one.Name, first) && target.has(two.Name, other) })
-	eventually(t, "the file that was lost", func() bool { _, err := os.Stat(two.Path + ".ocsp"); return err == nil })
+	clocktest.Eventually(t, "both again", func() bool { return target.has(one.Name, first) && target.has(two.Name, other) })
+	clocktest.Eventually(t, "the file that was lost", func() bool { _, err := os.Stat(two.Path + ".ocsp"); return err == nil })
 	b.holds(two.Path+".ocsp", other)
 	if n := target.count(); n != calls+2 {
 		t.Errorf("told %d times", n-calls)
@@ -92,9 +93,9 @@ func TestOwnReloadIsNotARestart(t *testing.T) {
 	src := newFeed()
 	b.run(src)
 	src.list <- []record.Staple{from(one, b.answer(one, time.Minute))}
-	eventually(t, "the reload", func() bool { return target.count() == 1 })
+	clocktest.Eventually(t, "the reload", func() bool { return target.count() == 1 })
 	asked := target.asked()
-	eventually(t, "several looks", func() bool { return target.asked() > asked+5 })
+	clocktest.Eventually(t, "several looks", func() bool { return target.asked() > asked+5 })
 	if n := target.count(); n != 1 {
 		t.Errorf("reloaded %d times", n)
 	}
@@ -137,11 +138,11 @@ func TestNothingIsInstalledNearItsEnd(t *testing.T) {
 	b.run(src)
 	first := b.answer(one, time.Minute)
 	src.list <- []record.Staple{from(one, first)}
-	eventually(t, "the first", func() bool { return b.state(one).Targets[0].How == "set" })
+	clocktest.Eventually(t, "the first", func() bool { return b.state(one).Targets[0].How == "set" })
 	b.clock.add(55 * time.Minute)
 	target.set(func() { target.told, target.epoch = map[string]Staple{}, "pid 2" })
 	late := b.answer(two, time.Minute)
-	eventually(t, "the restart to be seen", func() bool {
+	clocktest.Eventually(t, "the restart to be seen", func() bool {
 		select {
 		case src.list <- []record.Staple{from(two, late)}:
 		default:
@@ -167,20 +168,20 @@ func TestRefusedFolderIsTriedAgain(t *testing.T) {
 	b.run(src)
 	der := b.answer(c, time.Minute)
 	src.list <- []record.Staple{from(c, der)}
-	eventually(t, "the target, file or not", func() bool { return target.has(c.Name, der) })
+	clocktest.Eventually(t, "the target, file or not", func() bool { return target.has(c.Name, der) })
 	target.set(func() {
 		if f := target.told[c.Name].File; f != "" {
 			t.Errorf("told of a file that is not there: %s", f)
 		}
 	})
-	eventually(t, "the state", func() bool { return b.state(c).Reason == ReasonUntrusted })
+	clocktest.Eventually(t, "the state", func() bool { return b.state(c).Reason == ReasonUntrusted })
 	b.holds(c.Path+".ocsp", nil)
 	if err := os.Chmod(b.folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the file", func() bool { return b.state(c).Filed })
+	clocktest.Eventually(t, "the file", func() bool { return b.state(c).Filed })
 	b.holds(c.Path+".ocsp", der)
-	eventually(t, "the target to be told of the file", func() bool {
+	clocktest.Eventually(t, "the target to be told of the file", func() bool {
 		target.mu.Lock()
 		defer target.mu.Unlock()
 		return target.told[c.Name].File == c.Path+".ocsp"
@@ -198,14 +199,14 @@ func TestTargetsComeAndGo(t *testing.T) {
 	stop := b.run(src)
 	first := b.answer(c, time.Hour)
 	src.list <- []record.Staple{from(c, first)}
-	eventually(t, "the target", func() bool { return before.has(c.Name, first) })
+	clocktest.Eventually(t, "the target", func() bool { return before.has(c.Name, first) })
 	c.Targets = []Target{after}
 	b.writer.Set([]Certificate{c})
-	eventually(t, "the new target", func() bool { return after.has(c.Name, first) })
+	clocktest.Eventually(t, "the new target", func() bool { return after.has(c.Name, first) })
 	calls := before.count()
 	second := b.answer(c, time.Minute)
 	src.list <- []record.Staple{from(c, second)}
-	eventually(t, "the second", func() bool { return after.has(c.Name, second) })
+	clocktest.Eventually(t, "the second", func() bool { return after.has(c.Name, second) })
 	if before.count() != calls {
 		t.Error("the target that went was told")
 	}
@@ -214,5 +215,5 @@ func TestTargetsComeAndGo(t *testing.T) {
 	// Run again, as after an error of the source: told again, once.
 	calls = after.count()
 	b.run(newFeed())
-	eventually(t, "the target after a second start", func() bool { return after.count() == calls+1 })
+	clocktest.Eventually(t, "the target after a second start", func() bool { return after.count() == calls+1 })
 }

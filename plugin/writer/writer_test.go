@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/consul-ocsp/consul-ocsp/plugin/clocktest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca"
 	"github.com/consul-ocsp/consul-ocsp/plugin/testca/testcatest"
@@ -28,9 +29,9 @@ func TestDeliveredResponseReachesFileTargetAndStore(t *testing.T) {
 	b.run(src)
 	first := b.answer(c, time.Minute)
 	src.list <- []record.Staple{from(c, first)}
-	eventually(t, "the target to be told", func() bool { return target.has(c.Name, first) })
+	clocktest.Eventually(t, "the target to be told", func() bool { return target.has(c.Name, first) })
 	b.holds(c.Path+".ocsp", first)
-	eventually(t, "data_dir to hold it, which no target waits for", func() bool {
+	clocktest.Eventually(t, "data_dir to hold it, which no target waits for", func() bool {
 		st, ok, err := b.data.Staple(c.ID)
 		return err == nil && ok && string(st.DER) == string(first)
 	})
@@ -42,9 +43,9 @@ func TestDeliveredResponseReachesFileTargetAndStore(t *testing.T) {
 
 	second := b.answer(c, time.Second, revoked)
 	src.list <- []record.Staple{from(c, second)}
-	eventually(t, "the revoked response", func() bool { return target.has(c.Name, second) })
+	clocktest.Eventually(t, "the revoked response", func() bool { return target.has(c.Name, second) })
 	b.holds(c.Path+".ocsp", second)
-	eventually(t, "the state", func() bool {
+	clocktest.Eventually(t, "the state", func() bool {
 		s := b.state(c)
 		return s.Reason == "" && s.Applied.Status == "revoked" && s.Filed && len(s.Targets) == 1 && s.Targets[0].How == "set"
 	})
@@ -62,7 +63,7 @@ func TestRefusedCandidatesChangeNothing(t *testing.T) {
 	src := newFeed()
 	b.run(src)
 	src.list <- []record.Staple{from(c, good)}
-	eventually(t, "the good one", func() bool { return target.has(c.Name, good) })
+	clocktest.Eventually(t, "the good one", func() bool { return target.has(c.Name, good) })
 	calls := target.count()
 
 	for name, bad := range map[string]struct {
@@ -116,7 +117,7 @@ func TestStartTrustsItsDisk(t *testing.T) {
 	}
 	src := newFeed()
 	stop := b.run(src)
-	eventually(t, "the file's response to be installed", func() bool { return target.has(c.Name, young) })
+	clocktest.Eventually(t, "the file's response to be installed", func() bool { return target.has(c.Name, young) })
 	src.list <- []record.Staple{from(c, old)}
 	src.list <- []record.Staple{}
 	stop()
@@ -129,7 +130,7 @@ func TestStartTrustsItsDisk(t *testing.T) {
 	b.restart()
 	b.writer.Set([]Certificate{c})
 	b.run(newFeed())
-	eventually(t, "the file to be back", func() bool { _, err := os.Stat(c.Path + ".ocsp"); return err == nil })
+	clocktest.Eventually(t, "the file to be back", func() bool { _, err := os.Stat(c.Path + ".ocsp"); return err == nil })
 	b.holds(c.Path+".ocsp", young)
 }
 
@@ -169,7 +170,7 @@ func TestNewerFileOfAnotherProcessIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	src.list <- []record.Staple{from(c, b.answer(c, time.Hour))}
-	eventually(t, "the file's response to be installed", func() bool { return target.has(c.Name, young) })
+	clocktest.Eventually(t, "the file's response to be installed", func() bool { return target.has(c.Name, young) })
 	b.holds(c.Path+".ocsp", young)
 	if s := b.state(c); s.Held.SHA256 != record.Checksum(young) {
 		t.Error("the state does not show it")
@@ -268,7 +269,7 @@ func TestSetDuringRun(t *testing.T) {
 	<-src.started
 	der := b.answer(first, time.Minute)
 	src.list <- []record.Staple{from(first, der)}
-	eventually(t, "the first file", func() bool { return b.state(first).Filed })
+	clocktest.Eventually(t, "the first file", func() bool { return b.state(first).Filed })
 
 	second.Targets = []Target{target}
 	b.writer.Set([]Certificate{second})
@@ -282,9 +283,9 @@ func TestSetDuringRun(t *testing.T) {
 	}
 	b.holds(first.Path+".ocsp", der)
 	src.list <- []record.Staple{from(first, b.answer(first, 0)), from(second, b.answer(second, 0))}
-	eventually(t, "the second file", func() bool { return b.state(second).Filed })
+	clocktest.Eventually(t, "the second file", func() bool { return b.state(second).Filed })
 	b.holds(first.Path+".ocsp", der)
-	eventually(t, "the second's target", func() bool { return target.count() > 0 })
+	clocktest.Eventually(t, "the second's target", func() bool { return target.count() > 0 })
 }
 
 func TestRotatedCertificateGetsTheStapleThatFits(t *testing.T) {
@@ -378,6 +379,6 @@ func TestNothingIsLostWhileCertificatesChange(t *testing.T) {
 		src.list <- []record.Staple{from(c, last)}
 	}
 	<-changing
-	eventually(t, "the last response", func() bool { return target.has(c.Name, last) && b.state(c).Applied.SHA256 == record.Checksum(last) })
+	clocktest.Eventually(t, "the last response", func() bool { return target.has(c.Name, last) && b.state(c).Applied.SHA256 == record.Checksum(last) })
 	b.holds(c.Path+".ocsp", last)
 }
