@@ -3,6 +3,7 @@ package consul
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -42,16 +43,16 @@ func (s *scene) announceAll(b *testing.B, nodes []announcer, certs map[string]re
 		b.Fatal(err)
 	}
 	for i, n := range nodes {
-		one := n.traffic.since(before[i])
-		sum.bytes, sum.requests, sum.txns = sum.bytes+one.bytes, sum.requests+one.requests, sum.txns+one.txns
+		sum = sum.plus(n.traffic.since(before[i]))
 	}
 	return sum
 }
 
 // BenchmarkAnnounce has 300 nodes that hold the same 10,000 certificates
 // announce them within the default splay: first where nothing is announced, then
-// where all is. Last, the time from one more announcement until the leader
-// knows the certificate.
+// where all is. Last, the time from one more announcement until the leader knows
+// the certificate, and what it read for that; then the same for a keyprefix
+// watch of all certificates, and for consul-template.
 func BenchmarkAnnounce(b *testing.B) {
 	s := newScene(b, benchCerts)
 	certs := make(map[string]record.Certificate, len(s.ids))
@@ -64,7 +65,8 @@ func BenchmarkAnnounce(b *testing.B) {
 	}
 	const splay = 20 * time.Second
 	report := func(b *testing.B, sum reading) {
-		b.ReportMetric(float64(sum.txns)/float64(b.N), "requests")
+		b.ReportMetric(float64(sum.requests)/float64(b.N), "requests")
+		b.ReportMetric(float64(sum.conflicts)/float64(b.N), "conflicts")
 		b.ReportMetric(float64(sum.bytes)/float64(b.N)/benchNodes, "B/node")
 		b.ReportMetric(0, "ns/op")
 	}
@@ -76,26 +78,26 @@ func BenchmarkAnnounce(b *testing.B) {
 				b.Fatal(err)
 			}
 			b.StartTimer()
-			one := s.announceAll(b, nodes, certs, splay)
-			sum.bytes, sum.txns = sum.bytes+one.bytes, sum.txns+one.txns
+			sum = sum.plus(s.announceAll(b, nodes, certs, splay))
 		}
 		report(b, sum)
 	})
 	b.Run("present", func(b *testing.B) {
 		var sum reading
 		for b.Loop() {
-			one := s.announceAll(b, nodes, certs, splay/10)
-			sum.bytes, sum.txns = sum.bytes+one.bytes, sum.txns+one.txns
+			sum = sum.plus(s.announceAll(b, nodes, certs, splay/10))
 		}
 		report(b, sum)
 	})
-	b.Run("new", func(b *testing.B) { s.announceNew(b, nodes[0].c) })
+	b.Run("new/consul-ocsp", func(b *testing.B) { s.announceNew(b, nodes[0].c) })
+	b.Run("new/keyprefix", func(b *testing.B) { s.newByKeyprefix(b, nodes[0].c) })
+	b.Run("new/consul-template", func(b *testing.B) { s.newByTemplate(b, nodes[0].c) })
 }
 
 // announceNew measures the time until a leader of 10,000 announced certificates
 // knows one more.
 func (s *scene) announceNew(b *testing.B, node *Client) {
-	leader, _ := countedClient(b, s.config())
+	leader, flow := countedClient(b, s.config())
 	ctx, cancel := context.WithCancel(b.Context())
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -106,9 +108,47 @@ func (s *scene) announceNew(b *testing.B, node *Client) {
 			return t.Announced(ctx, AnnouncedOptions{}, listening(func(all map[string]record.Certificate, _ Announcements) { known <- all }))
 		})
 	})
-	if n := len(<-known); n != benchCerts {
+	if n := len(<-known); n < benchCerts {
 		b.Fatalf("the leader knows %d certificates", n)
 	}
+	s.announced(b, node, flow, func(id string) {
+		for all := range known {
+			if _, ok := all[id]; ok {
+				return
+			}
+		}
+	})
+}
+
+// newByKeyprefix has a watch of all certificates tell of one more.
+func (s *scene) newByKeyprefix(b *testing.B, node *Client) {
+	known := make(chan api.KVPairs, 100)
+	flow := s.keyprefix(b, "consul-ocsp/v1/certificate/", func(pairs api.KVPairs) { known <- pairs })
+	if n := len(<-known); n < benchCerts {
+		b.Fatalf("the watch knows %d certificates", n)
+	}
+	s.announced(b, node, flow, func(id string) {
+		for pairs := range known {
+			for _, pair := range pairs {
+				if strings.HasSuffix(pair.Key, id) {
+					return
+				}
+			}
+		}
+	})
+}
+
+// newByTemplate has consul-template render the ids of all certificates.
+func (s *scene) newByTemplate(b *testing.B, node *Client) {
+	flow, holds := s.template(b, "{{ range ls \"consul-ocsp/v1/certificate\" }}{{ .Key }}\n{{ end }}")
+	s.until("the first rendering", func() bool { return holds(s.ids[0]) })
+	s.announced(b, node, flow, func(id string) { s.until("a rendering", func() bool { return holds(id) }) })
+}
+
+// announced has a node announce one certificate after the other, each of which
+// heard waits for, and reports what that took.
+func (s *scene) announced(b *testing.B, node *Client, flow *traffic, heard func(id string)) {
+	before := flow.read()
 	var worst time.Duration
 	for b.Loop() {
 		b.StopTimer()
@@ -119,15 +159,12 @@ func (s *scene) announceNew(b *testing.B, node *Client) {
 		cert := record.Certificate{Leaf: issued.Leaf.Raw, Issuer: s.ca.Certificate().Raw, Job: "edge"}
 		b.StartTimer()
 		began := time.Now()
-		if err := node.AnnounceOnce(ctx, map[string]record.Certificate{cert.ID(): cert}, AnnounceOptions{}); err != nil {
+		if err := node.AnnounceOnce(b.Context(), map[string]record.Certificate{cert.ID(): cert}, AnnounceOptions{}); err != nil {
 			b.Fatal(err)
 		}
-		for all := range known {
-			if _, ok := all[cert.ID()]; ok {
-				break
-			}
-		}
+		heard(cert.ID())
 		worst = max(worst, time.Since(began))
 	}
+	b.ReportMetric(float64(flow.since(before).bytes)/float64(b.N), "B/reader")
 	b.ReportMetric(float64(worst.Milliseconds()), "ms/worst")
 }

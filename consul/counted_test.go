@@ -20,19 +20,26 @@ type traffic struct {
 	heads    atomic.Int64 // requests for head
 	txns     atomic.Int64
 	puts     atomic.Int64 // of single keys
+	// conflicts are the transactions that Consul rolled back.
+	conflicts atomic.Int64
 }
 
 // reading is a traffic at one moment.
-type reading struct{ bytes, requests, heads, txns int64 }
+type reading struct{ bytes, requests, heads, txns, conflicts int64 }
 
 func (t *traffic) read() reading {
-	return reading{t.bytes.Load(), t.requests.Load(), t.heads.Load(), t.txns.Load()}
+	return reading{t.bytes.Load(), t.requests.Load(), t.heads.Load(), t.txns.Load(), t.conflicts.Load()}
 }
 
 // since is what came to t after r was read.
 func (t *traffic) since(r reading) reading {
 	now := t.read()
-	return reading{now.bytes - r.bytes, now.requests - r.requests, now.heads - r.heads, now.txns - r.txns}
+	return reading{now.bytes - r.bytes, now.requests - r.requests, now.heads - r.heads, now.txns - r.txns, now.conflicts - r.conflicts}
+}
+
+// plus is r and other together.
+func (r reading) plus(other reading) reading {
+	return reading{r.bytes + other.bytes, r.requests + other.requests, r.heads + other.heads, r.txns + other.txns, r.conflicts + other.conflicts}
 }
 
 // counted makes base count what goes over its connections. It must not have
@@ -58,8 +65,13 @@ type countedConn struct {
 	t *traffic
 }
 
+// Read sees an answer's first line at the beginning of a read, for the same
+// reason as Write.
 func (c *countedConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
+	if bytes.HasPrefix(b[:n], []byte("HTTP/1.1 409 ")) {
+		c.t.conflicts.Add(1)
+	}
 	c.t.bytes.Add(int64(n))
 	return n, err
 }

@@ -2,20 +2,14 @@ package consul
 
 import (
 	"context"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/consul/api"
-	"github.com/hashicorp/consul/api/watch"
-	"github.com/hashicorp/go-hclog"
 
-	"github.com/consul-ocsp/consul-ocsp/consul/consultest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 )
 
@@ -29,7 +23,7 @@ const (
 // BenchmarkFollow shows what a change among 10,000 certificates costs 100
 // nodes: 90 of them hold 9,000 certificates, the others the last 1,000. Then
 // the same for a few that do it with a keyprefix watch, and with
-// consul-template.
+// consul-template, which verify nothing.
 func BenchmarkFollow(b *testing.B) {
 	s := newScene(b, benchCerts)
 	many, few := s.ids[:9*benchCerts/10], s.ids[9*benchCerts/10:]
@@ -75,8 +69,10 @@ func BenchmarkFollow(b *testing.B) {
 		}
 		cancel()
 		wg.Wait()
-		b.Run("changes=1/keyprefix", func(b *testing.B) { s.watchChanges(b, leading, t) })
-		b.Run("changes=1/consul-template", func(b *testing.B) { s.templateChanges(b, leading, t) })
+		for _, n := range []int{1, 60, 1000} {
+			b.Run(fmt.Sprintf("changes=%d/keyprefix", n), func(b *testing.B) { s.watchChanges(b, leading, t, few[:n]) })
+			b.Run(fmt.Sprintf("changes=%d/consul-template", n), func(b *testing.B) { s.templateChanges(b, leading, t, few[:n]) })
+		}
 	})
 }
 
@@ -136,29 +132,17 @@ func (s *scene) followChanges(b *testing.B, ctx context.Context, t *Term, holder
 }
 
 // watchChanges has watchers of a prefix, as `consul watch` runs them.
-func (s *scene) watchChanges(b *testing.B, ctx context.Context, t *Term) {
-	var wg sync.WaitGroup
+func (s *scene) watchChanges(b *testing.B, ctx context.Context, t *Term, ids []string) {
 	var seen [benchWatchers]atomic.Uint64
 	var flows []*traffic
-	defer wg.Wait() // after each Stop
 	for i := range benchWatchers {
-		client, flow := countedAPI(b, s.server.Address(), s.server.Token())
-		flows = append(flows, flow)
-		plan, err := watch.Parse(map[string]any{"type": "keyprefix", "prefix": "consul-ocsp/v1/der/"})
-		if err != nil {
-			b.Fatal(err)
-		}
-		plan.Handler = func(_ uint64, raw any) {
-			if pairs, ok := raw.(api.KVPairs); ok {
-				newest := uint64(0)
-				for _, p := range pairs {
-					newest = max(newest, p.ModifyIndex)
-				}
-				seen[i].Store(newest)
+		flows = append(flows, s.keyprefix(b, "consul-ocsp/v1/der/", func(pairs api.KVPairs) {
+			newest := uint64(0)
+			for _, p := range pairs {
+				newest = max(newest, p.ModifyIndex)
 			}
-		}
-		wg.Go(func() { _ = plan.RunWithClientAndHclog(client, hclog.NewNullLogger()) }) // ends with Stop
-		defer plan.Stop()
+			seen[i].Store(newest)
+		}))
 	}
 	reached := func(index uint64) {
 		for i := range seen {
@@ -166,8 +150,8 @@ func (s *scene) watchChanges(b *testing.B, ctx context.Context, t *Term) {
 		}
 	}
 	reached(1)
-	s.compared(b, ctx, t, flows, func(st record.Staple) {
-		pair, _, err := s.server.Client().KV().Get("consul-ocsp/v1/der/"+st.ID, nil)
+	s.compared(b, ctx, t, flows, ids, func(last record.Staple) {
+		pair, _, err := s.server.Client().KV().Get("consul-ocsp/v1/der/"+last.ID, nil)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -175,8 +159,24 @@ func (s *scene) watchChanges(b *testing.B, ctx context.Context, t *Term) {
 	})
 }
 
-// compared publishes changes, waits for each, and reports what went over flows.
-func (s *scene) compared(b *testing.B, ctx context.Context, t *Term, flows []*traffic, wait func(record.Staple)) {
+// templateChanges has one consul-template render all responses.
+func (s *scene) templateChanges(b *testing.B, ctx context.Context, t *Term, ids []string) {
+	last := ids[len(ids)-1:]
+	found, err := t.c.Staples(ctx, last)
+	if err != nil {
+		b.Fatal(err)
+	}
+	flow, holds := s.template(b, `{{ range ls "consul-ocsp/v1/der" }}{{ .Key }} {{ base64Encode .Value }}
+{{ end }}`)
+	s.until("the first rendering", func() bool { return holds(encoded(found[last[0]].DER)) })
+	s.compared(b, ctx, t, []*traffic{flow}, ids, func(last record.Staple) {
+		s.until("a rendering", func() bool { return holds(encoded(last.DER)) })
+	})
+}
+
+// compared publishes changes of ids, waits for the last of each, after which
+// whoever reads all has the others too, and reports what went over flows.
+func (s *scene) compared(b *testing.B, ctx context.Context, t *Term, flows []*traffic, ids []string, wait func(last record.Staple)) {
 	sum := func() (n int64) {
 		for _, f := range flows {
 			n += f.bytes.Load()
@@ -187,11 +187,11 @@ func (s *scene) compared(b *testing.B, ctx context.Context, t *Term, flows []*tr
 	var worst, total time.Duration
 	for b.Loop() {
 		b.StopTimer()
-		list := s.next(s.ids[1])
+		list := s.next(ids...)
 		b.StartTimer()
 		began := time.Now()
 		s.publish(ctx, t, list)
-		wait(list[0])
+		wait(list[len(list)-1])
 		total += time.Since(began)
 		worst = max(worst, time.Since(began))
 	}
@@ -200,37 +200,4 @@ func (s *scene) compared(b *testing.B, ctx context.Context, t *Term, flows []*tr
 	b.ReportMetric(float64(worst.Milliseconds()), "ms/worst")
 	b.ReportMetric(float64(len(flows)), "nodes")
 	b.ReportMetric(0, "ns/op")
-}
-
-// templateChanges has one consul-template render all responses.
-func (s *scene) templateChanges(b *testing.B, ctx context.Context, t *Term) {
-	flow := &traffic{}
-	address := s.counting(b, flow)
-	dir := b.TempDir()
-	source, out := filepath.Join(dir, "all.ctmpl"), filepath.Join(dir, "all")
-	text := `{{ range ls "consul-ocsp/v1/der" }}{{ .Key }} {{ base64Encode .Value }}
-{{ end }}`
-	if err := os.WriteFile(source, []byte(text), 0o600); err != nil {
-		b.Fatal(err)
-	}
-	run := exec.CommandContext(b.Context(), consultest.Binary(b, "consul-template"), "-consul-addr="+address, "-log-level=err", "-template="+source+":"+out)
-	if err := run.Start(); err != nil {
-		b.Fatal(err)
-	}
-	defer func() {
-		_ = run.Process.Kill()
-		_ = run.Wait()
-	}()
-	holds := func(der []byte) func() bool {
-		return func() bool {
-			text, err := os.ReadFile(out)
-			return err == nil && strings.Contains(string(text), encoded(der))
-		}
-	}
-	found, err := t.c.Staples(ctx, s.ids[1:2])
-	if err != nil {
-		b.Fatal(err)
-	}
-	s.until("the first rendering", holds(found[s.ids[1]].DER))
-	s.compared(b, ctx, t, []*traffic{flow}, func(st record.Staple) { s.until("a rendering", holds(st.DER)) })
 }
