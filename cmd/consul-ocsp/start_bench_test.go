@@ -11,6 +11,7 @@ import (
 
 	"github.com/consul-ocsp/consul-ocsp/consul"
 	"github.com/consul-ocsp/consul-ocsp/consul/consultest"
+	"github.com/consul-ocsp/consul-ocsp/plugin/handshake"
 	"github.com/consul-ocsp/consul-ocsp/plugin/haproxy/haproxytest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
 	"github.com/consul-ocsp/consul-ocsp/plugin/staple"
@@ -180,38 +181,53 @@ job "edge" {
 	return path
 }
 
-// complete waits until HAProxy holds a response of this time for every
-// certificate, and each is in its file.
-func (s *starting) complete(m *measured, this time.Time) {
+// complete waits until HAProxy holds a response of this time for each of the
+// first n certificates, and each is in its file in this folder.
+func (s *starting) complete(log *logged, folder string, n int, this time.Time) {
 	s.b.Helper()
 	deadline := time.Now().Add(4 * time.Minute)
 	look := time.Tick(20 * time.Millisecond)
 	wait := func(what string) {
 		if time.Now().After(deadline) {
-			s.b.Fatalf("%s\n%s", what, m.log)
+			s.b.Fatalf("%s\n%s", what, log)
 		}
 		<-look
 	}
 	// One file a look: to list the folder would keep the node from making more.
-	for i, issued := range s.issued {
-		for path := filepath.Join(s.folder(), filepath.Base(issued.Path)+".ocsp"); ; {
+	for i, issued := range s.issued[:n] {
+		for path := filepath.Join(folder, filepath.Base(issued.Path)+".ocsp"); ; {
 			_, err := os.Lstat(path)
 			if err == nil {
 				break
 			}
-			wait(fmt.Sprintf("file %d of %d: %v", i, len(s.issued), err))
+			wait(fmt.Sprintf("file %d of %d: %v", i, n, err))
 		}
 	}
 	text := "This Update: " + this.UTC().Format("Jan _2 15:04:05 2006 GMT")
 	const some = 50
-	for i := 0; i < len(s.ids); {
-		part := s.ids[i:min(len(s.ids), i+some)]
+	for i := 0; i < n; {
+		part := s.ids[i:min(n, i+some)]
 		answer, err := s.haproxy.Command("show ssl ocsp-response " + strings.Join(part, ";show ssl ocsp-response "))
 		if err == nil && strings.Count(answer, text) == len(part) {
 			i += len(part)
 			continue
 		}
-		wait(fmt.Sprintf("HAProxy holds %d of %d: %v", i, len(s.ids), err))
+		wait(fmt.Sprintf("HAProxy holds %d of %d: %v", i, n, err))
+	}
+}
+
+// stapled looks, for some of the first n certificates, at what a client gets.
+func (s *starting) stapled(n int, this time.Time) {
+	s.b.Helper()
+	for i := 0; i < n; i += max(1, n/10) {
+		r, err := handshake.Connect(s.b.Context(), handshake.Options{Address: s.haproxy.Address(), ServerName: s.issued[i].Name, Timeout: patience})
+		if err != nil {
+			s.b.Fatal(err)
+		}
+		facts, err := staple.Verify(r.Staple, s.issued[i].Leaf, s.ca.Certificate(), staple.Options{Now: time.Now()})
+		if err != nil || !facts.ThisUpdate.Equal(this) {
+			s.b.Fatalf("%s is stapled a response of %v, not of %v: %v", s.issued[i].Name, facts, this, err)
+		}
 	}
 }
 
@@ -220,7 +236,8 @@ func (s *starting) complete(m *measured, this time.Time) {
 // published ones. First with an empty disk, which everything is fetched, verified
 // and written for; then, after HAProxy was started again, with a full one. It
 // prints what the agent has resident at the end, and the processors' time. Then
-// the same with a history of each.
+// the same with a history of each. And what users would run otherwise, with an
+// empty disk: see startByKeyprefix and startByTemplate.
 func BenchmarkStart10000(b *testing.B) {
 	binary := built(b)
 	s := newStarting(b, benchStart)
@@ -235,8 +252,9 @@ func BenchmarkStart10000(b *testing.B) {
 			job := s.job()
 			b.StartTimer()
 			m := startMeasured(b, binary, "agent", "-config-file="+job)
-			s.complete(m, this)
+			s.complete(m.log, s.folder(), len(s.issued), this)
 			b.StopTimer()
+			s.stapled(len(s.issued), this)
 			agent += processorTime(b, m.cmd.Process.Pid)
 			proxy += processorTime(b, s.haproxy.PID()) - before
 			peak = max(peak, m.memory("VmHWM"))
@@ -245,12 +263,11 @@ func BenchmarkStart10000(b *testing.B) {
 			m.kill()
 			b.StartTimer()
 		}
-		b.ReportMetric(b.Elapsed().Seconds()/float64(b.N), "s")
+		s.report(b, len(s.issued))
 		b.ReportMetric(agent.Seconds()/float64(b.N), "agent-cpu-s")
 		b.ReportMetric(proxy.Seconds()/float64(b.N), "haproxy-cpu-s")
 		b.ReportMetric(memory, "MB")
 		b.ReportMetric(peak, "peak-MB")
-		b.ReportMetric(0, "ns/op")
 	}
 	empty := func(b *testing.B) {
 		start(b, func() {
@@ -277,4 +294,14 @@ func BenchmarkStart10000(b *testing.B) {
 	s.more = "fetch {\n  history = 10\n}"
 	b.Run("history-empty", empty)
 	b.Run("history-full", full)
+	b.Run("keyprefix", func(b *testing.B) { s.startByKeyprefix(b, this.Add(10*time.Minute)) })
+	b.Run("consul-template", func(b *testing.B) { s.startByTemplate(b, this.Add(20*time.Minute)) })
+}
+
+// report prints what a start with n certificates took.
+func (s *starting) report(b *testing.B, n int) {
+	each := b.Elapsed().Seconds() / float64(b.N)
+	b.ReportMetric(each, "s")
+	b.ReportMetric(1000*each/float64(n), "ms/certificate")
+	b.ReportMetric(0, "ns/op")
 }
