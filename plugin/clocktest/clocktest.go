@@ -12,7 +12,7 @@ import (
 
 const (
 	patience     = time.Minute      // of a bubble's time, for Await
-	realPatience = 20 * time.Second // for Eventually: less than what only a later try brings may take
+	realPatience = 20 * time.Second // for Eventually: what only a try half a minute later brings is too late
 )
 
 // Await waits until a condition holds, which is looked at when nobody has anything
