@@ -55,8 +55,9 @@ test-race: install ## every test with the race detector, against a real Consul, 
 bench: install ## benchmarks into bin/bench.txt; old=FILE compares with an earlier one
 	@mkdir -p bin
 	@CONSUL_BIN=$${CONSUL_BIN:-$$($(tools)/build consul)}; \
+	CONSUL_TEMPLATE_BIN=$${CONSUL_TEMPLATE_BIN:-$$($(tools)/build consul-template)}; \
 	HAPROXY_30_BIN=$${HAPROXY_30_BIN:-$$($(tools)/build haproxy-3.0)}; \
-	export CONSUL_BIN HAPROXY_30_BIN; \
+	export CONSUL_BIN CONSUL_TEMPLATE_BIN HAPROXY_30_BIN; \
 	set -x; $(GO) test -run '^$$' -bench '$(bench)' -benchmem -timeout $(timeout) ./... | tee bin/bench.txt
 	@if [ -n "$(old)" ]; then benchstat=$$($(tools)/build benchstat); $$benchstat $(old) bin/bench.txt; fi
 
