@@ -55,12 +55,14 @@ func (a *adversary) value() []byte {
 
 // watched is what a client has seen of a server's staple for one name.
 type watched struct {
-	n    *node
-	name string
-	last time.Time
+	n      *node
+	name   string
+	status staple.Status // the true one
+	last   time.Time
 }
 
-// look does a handshake: the staple is there, verifies, and is none from before.
+// look does a handshake: the staple is there, verifies, is true, and is none from
+// before.
 func (w *watched) look(t *testing.T, c *cluster) {
 	t.Helper()
 	certificates, err := staple.ParseCertificates([]byte(readText(t, w.n.certificate(w.name))))
@@ -68,7 +70,7 @@ func (w *watched) look(t *testing.T, c *cluster) {
 		t.Fatal(err)
 	}
 	facts, err := staple.Verify(w.n.staple(t, w.name), certificates[0], c.authority.Certificate(), staple.Options{Now: time.Now()})
-	if err != nil || facts.Status != staple.Good {
+	if err != nil || facts.Status != w.status {
 		t.Fatalf("%s is stapled a lie: %+v, %v", w.name, facts, err)
 	}
 	if facts.ThisUpdate.Before(w.last) {
@@ -78,15 +80,16 @@ func (w *watched) look(t *testing.T, c *cluster) {
 }
 
 // Whoever may write everything in Consul can stop updates, and can't have a lie
-// or an older response stapled. When it is over, updates go on.
+// or an older response stapled, such as one that was good before a certificate
+// was revoked. When it is over, updates go on.
 func TestAdversary(t *testing.T) {
 	t.Parallel()
-	const shop = "shop.example.test"
+	const shop, stolen = "shop.example.test", "stolen.example.test"
 	c := newCluster(t, newAuthority(t, testca.ResponderOptions{}))
 	c.startFetcher(t, "fetcher", "")
-	c.addNodes(t, 1, testca.IssueOptions{}, www, shop)
+	c.addNodes(t, 1, testca.IssueOptions{}, www, shop, stolen)
 	n := c.nodes[0]
-	clients := []*watched{{n: n, name: www}, {n: n, name: shop}}
+	clients := []*watched{{n: n, name: www, status: staple.Good}, {n: n, name: shop, status: staple.Good}, {n: n, name: stolen, status: staple.Revoked}}
 	a := &adversary{intruder: intruder{t, c}, random: rand.New(rand.NewPCG(6, 2026))}
 	a.keys = []string{"head"}
 	for i := range 4 {
@@ -100,8 +103,13 @@ func TestAdversary(t *testing.T) {
 		a.keys = append(a.keys, "der/"+id, "meta/"+id, "certificate/"+id, "wanted/"+record.Bucket(id))
 	}
 	a.look()
+	c.authority.revoke(t, stolen)
 	c.hurry(t) // a new response each second: there is much to go back to
+	c.served(t, stolen, "revoked")
+	pace := time.NewTicker(50 * time.Millisecond) // leaves the node time to be deceived
+	defer pace.Stop()
 	for began, round := time.Now(), 0; round < 300 || time.Since(began) < time.Minute; round++ {
+		<-pace.C
 		switch id := ids[a.random.IntN(len(ids))]; a.random.IntN(10) {
 		case 0:
 			a.look()
