@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"syscall"
 	"testing"
 	"time"
 
@@ -16,25 +17,43 @@ import (
 
 // Snapshots are restored, and the whole of Consul replaced, under an agent that
 // leads and one that delivers: what the leader had is published again, without a
-// request and unasked; no client ever sees an older staple, or none.
+// request and unasked; for a certificate that only a node has, when that has
+// announced it again. No client ever sees an older staple, or none.
 func TestRestoredSnapshots(t *testing.T) {
 	t.Parallel()
+	const shop = "shop.example.test"
 	clock := newOneAnswer(10 * time.Minute)
 	c := newCluster(t, newAuthority(t, testca.ResponderOptions{Now: clock.now}))
 	unled := save(t, c.consul)
 	c.startFetcher(t, "fetcher", "")
-	c.addNodes(t, 1, testca.IssueOptions{}, www)
+	c.addNodes(t, 1, testca.IssueOptions{}, www, shop)
 	c.served(t, www, "good")
+	c.served(t, shop, "good")
 	n, i := c.nodes[0], intruder{t, c}
-	id, first := n.id(t, www), n.response(t, www)
+	first, id := n.response(t, www), n.id(t, www)
 	older, foreign := save(t, c.consul), elsewhere(t, i, id)
 	clock.back.Store(0)
+	writeJob(t, c.job, readText(t, c.job)+fmt.Sprintf("job \"edge\" {\n  certificates {\n    paths = [%q]\n  }\n}\n", n.certificate(www)))
+	if err := c.fetcher.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	c.fetcher.says(t, "configuration is reloaded")
 	if out, code := consulOCSP(t, "fetch", "-force", "-config-file="+c.job); code != exitOK {
 		t.Fatalf("fetch -force ends with %d:\n%s", code, out)
 	}
 	n.replaced(t, www, first)
-	newest, asked := n.response(t, www), c.authority.requests.Load()
-	_, shaken := shake(t, c, www)
+	newest, asked := map[string][]byte{www: n.response(t, www), shop: raw(t, c.consul, "consul-ocsp/v1/der/"+n.id(t, shop))}, c.authority.requests.Load()
+	_, shaken := shake(t, c, www, shop)
+	published := func(name, what string) {
+		t.Helper()
+		eventually(t, "what was published before "+what, func() error {
+			pair, _, err := c.consul.Client().KV().Get("consul-ocsp/v1/der/"+n.id(t, name), nil)
+			if err != nil || pair == nil || !bytes.Equal(pair.Value, newest[name]) {
+				return fmt.Errorf("that of %s is not published: %v", name, err)
+			}
+			return nil
+		})
+	}
 
 	index := headIndex(t, c.consul)
 	for _, fault := range []struct {
@@ -50,18 +69,14 @@ func TestRestoredSnapshots(t *testing.T) {
 		}},
 	} {
 		fault.make()
-		eventually(t, "what was published before "+fault.name, func() error {
-			pair, _, err := c.consul.Client().KV().Get("consul-ocsp/v1/der/"+id, nil)
-			if err != nil || pair == nil || !bytes.Equal(pair.Value, newest) {
-				return fmt.Errorf("it is not published: %v", err)
-			}
-			return nil
-		})
-		n.unchanged(t, www, newest)
+		published(www, fault.name)
+		n.unchanged(t, www, newest[www])
 	}
 	if now := headIndex(t, c.consul); now >= index {
 		t.Errorf("the index is %d, and was %d", now, index)
 	}
+	published(shop, "another Consul")
+	n.unchanged(t, shop, newest[shop])
 	c.asked(t, asked)
 	shaken()
 	c.authority.revoke(t, www)
