@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"testing"
-
-	"github.com/hashicorp/consul/api"
 
 	"github.com/consul-ocsp/consul-ocsp/consul/consultest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
@@ -79,41 +76,6 @@ func (l *living) converges(what string) {
 	}
 }
 
-func save(t *testing.T, s *consultest.Server) []byte {
-	t.Helper()
-	snapshot, _, err := s.Client().Snapshot().Save(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer snapshot.Close()
-	b, err := io.ReadAll(snapshot)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func (l *living) restore(snapshot []byte) {
-	l.t.Helper()
-	if err := l.server.Client().Snapshot().Restore(nil, bytes.NewReader(snapshot)); err != nil {
-		l.t.Fatal(err)
-	}
-}
-
-// register puts the server's own node back into the catalog, without which no
-// session can be created: a foreign snapshot does not have it. Consul does so
-// itself within a minute.
-func register(t *testing.T, s *consultest.Server) {
-	t.Helper()
-	_, err := s.Client().Catalog().Register(&api.CatalogRegistration{
-		Node: s.Node(), Address: "127.0.0.1",
-		Check: &api.AgentCheck{Node: s.Node(), CheckID: "serfHealth", Name: "Serf Health Status", Status: api.HealthPassing},
-	}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // TestRestore: snapshots are restored, all keys deleted, and the whole of Consul replaced, under a
 // living leader and a living node. Each time all goes on by itself with the
 // newest response, which only the leader and the node still had.
@@ -129,15 +91,15 @@ func TestRestore(t *testing.T) {
 	for minute := range 20 {
 		publish(t, t.Context(), term, response(testID(1), minute-100), response(testID(2), minute-100))
 	}
-	foreign := save(t, other)
+	foreign := other.Save()
 
 	l := newLiving(t, s, path)
-	empty := save(t, s)
+	empty := s.Save()
 	l.lead()
 	first := receive(t, "the first term", l.terms)
 	l.publish(first)
 	l.converges("at first")
-	older := save(t, s)
+	older := s.Save()
 	for range 3 {
 		l.publish(first)
 	}
@@ -145,16 +107,18 @@ func TestRestore(t *testing.T) {
 	lead := func(what string) *Term { return receive(t, "a term after "+what, l.terms) }
 
 	// The lock is still the leader's: only head tells.
-	l.restore(older)
+	l.server.Restore(older)
 	l.converges("an older snapshot")
-	l.restore(empty)
+	l.server.Restore(empty)
 	lead("a snapshot from before the leader's session")
 	l.publish(nil) // not published: the next term's to do
-	l.restore(older)
+	l.server.Restore(older)
 	lead("a snapshot with a former session")
 	l.converges("a snapshot with a former session")
-	l.restore(foreign)
-	register(t, s)
+	l.server.Restore(foreign)
+	if err := s.Register(); err != nil {
+		t.Fatal(err)
+	}
 	l.publish(lead("a foreign snapshot"))
 	l.converges("a foreign snapshot")
 	eventually(t, "what the foreign one brought", func() bool { return l.node.has(response(testID(2), 19-100)) })

@@ -3,12 +3,9 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/hashicorp/consul/api"
 
 	"github.com/consul-ocsp/consul-ocsp/consul/consultest"
 	"github.com/consul-ocsp/consul-ocsp/plugin/record"
@@ -24,14 +21,14 @@ func TestRestoredSnapshots(t *testing.T) {
 	const shop = "shop.example.test"
 	clock := newOneAnswer(10 * time.Minute)
 	c := newCluster(t, newAuthority(t, testca.ResponderOptions{Now: clock.now}))
-	unled := save(t, c.consul)
+	unled := c.consul.Save()
 	c.startFetcher(t, "fetcher", "")
 	c.addNodes(t, 1, testca.IssueOptions{}, www, shop)
 	c.served(t, www, "good")
 	c.served(t, shop, "good")
 	n, i := c.nodes[0], intruder{t, c}
 	first, id := n.response(t, www), n.id(t, www)
-	older, foreign := save(t, c.consul), elsewhere(t, i, id)
+	older, foreign := c.consul.Save(), elsewhere(t, i, id)
 	clock.back.Store(0)
 	writeJob(t, c.job, readText(t, c.job)+fmt.Sprintf("job \"edge\" {\n  certificates {\n    paths = [%q]\n  }\n}\n", n.certificate(www)))
 	if err := c.fetcher.cmd.Process.Signal(syscall.SIGHUP); err != nil {
@@ -84,34 +81,12 @@ func TestRestoredSnapshots(t *testing.T) {
 	c.served(t, www, "revoked")
 }
 
-func save(t *testing.T, s *consultest.Server) []byte {
-	t.Helper()
-	snapshot, _, err := s.Client().Snapshot().Save(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer snapshot.Close()
-	b, err := io.ReadAll(snapshot)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-// restore also puts the server's own node back into the catalog, as Consul does
-// itself within a minute: without it there is no session.
+// restore also puts the server's own node back into the catalog: without it there
+// is no session.
 func restore(t *testing.T, s *consultest.Server, snapshot []byte) {
 	t.Helper()
-	if err := s.Client().Snapshot().Restore(nil, bytes.NewReader(snapshot)); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "registration", func() error {
-		_, err := s.Client().Catalog().Register(&api.CatalogRegistration{
-			Node: s.Node(), Address: "127.0.0.1",
-			Check: &api.AgentCheck{Node: s.Node(), CheckID: "serfHealth", Name: "Serf Health Status", Status: api.HealthPassing},
-		}, nil)
-		return err
-	})
+	s.Restore(snapshot)
+	eventually(t, "registration", s.Register)
 }
 
 // elsewhere is a snapshot of a cluster that has the response that is published
@@ -126,7 +101,7 @@ func elsewhere(t *testing.T, i intruder, id string) []byte {
 	other.put("meta/"+id, i.get("meta/"+id))
 	other.put("head", record.Head{Generation: 500, Nonce: record.NewNonce(), Before: record.NewNonce()}.Encode())
 	other.publish(id, i.get("der/"+id), meta.ThisUpdate)
-	return save(t, other.c.consul)
+	return other.c.consul.Save()
 }
 
 // headIndex is the index of the newest publication.
