@@ -26,7 +26,8 @@ type Config struct {
 	// AskOnly is for a client that changes nothing: it waits for nobody, and makes
 	// no lock file.
 	AskOnly bool
-	// Timeout is for one command and its whole answer; 10 s if zero.
+	// Timeout is for one command and its whole answer, and for up to 64 that are
+	// sent together; 10 s if zero.
 	Timeout time.Duration
 	// Reload is a command with its arguments, run without a shell. If empty,
 	// a reload needs the master's socket.

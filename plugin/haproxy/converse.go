@@ -3,11 +3,16 @@ package haproxy
 import (
 	"context"
 	"strings"
+	"time"
 )
 
 // talk is how many commands go over one connection: enough that connecting
 // hardly counts, and few enough for HAProxy's time and for its answers.
 const talk = 256
+
+// timed is how many of them have one Timeout together: a HAProxy that is slow, and
+// not dead, gets through a long conversation as it does through short ones.
+const timed = 64
 
 // askAll sends commands without payload to the worker and returns their answers
 // in their order. name stands for all of them in errors.
@@ -38,7 +43,7 @@ func (s *session) converse(ctx context.Context, commands []string, name string) 
 			}
 		}
 		separator := "\n" + s.prefix()
-		answer, err := s.c.transact(ctx, s.c.config.Timeout, "prompt"+separator+strings.Join(commands, separator), name)
+		answer, err := s.c.transact(ctx, s.c.patience(len(commands)), "prompt"+separator+strings.Join(commands, separator), name)
 		if err != nil {
 			return nil, err
 		}
@@ -52,6 +57,11 @@ func (s *session) converse(ctx context.Context, commands []string, name string) 
 		return nil, err
 	}
 	return []string{answer}, nil
+}
+
+// patience is how long the answers to so many commands may take.
+func (c *Client) patience(commands int) time.Duration {
+	return c.config.Timeout * time.Duration((commands+timed-1)/timed)
 }
 
 // prompted takes the whole answers out of a conversation; what follows the last

@@ -6,7 +6,7 @@ import (
 )
 
 // PushMost is how many certificates PushAll is best called with: it keeps other
-// processes from the socket for some milliseconds then.
+// processes from the socket for some tens of milliseconds then.
 const PushMost = 256
 
 // Pushed is what came of one certificate of PushAll.
